@@ -1,0 +1,81 @@
+"""A run's state between epochs: one npz, written as temporary file, fsync, rename; no pickle."""
+
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from normlib.engine.recording import History
+from normlib.records import Experiment
+
+_META = "__meta__"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that the rest of a run depends on: the state's arrays, the history, the start."""
+
+    arrays: dict[str, NDArray[Any]]
+    history: History
+    started: str
+
+
+def save(
+    path: Path,
+    experiment: Experiment,
+    engine: str,
+    arrays: Mapping[str, NDArray[Any]],
+    history: History,
+    started: str,
+) -> None:
+    """Write the state after the epochs in ``history``, so that a reader sees the old or the new.
+
+    ``engine`` names the framework, version, threads and mode: another one does not resume it.
+    """
+    meta = {
+        "key": experiment.key,
+        "engine": engine,
+        "history": history.columns,
+        "started": started,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            packed = {_META: np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+            np.savez(file, allow_pickle=False, **packed, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path, experiment: Experiment, engine: str) -> Checkpoint | None:
+    """Return the state to go on from; None, with a line on stderr, if the file does not fit."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop(_META).tobytes())
+        found = (meta["key"], meta["engine"])
+        history, started = History(meta["history"]), str(meta["started"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        return _ignored(path, f"it cannot be read ({error})")
+    if found != (experiment.key, engine):
+        return _ignored(path, f"it belongs to {found}, not to {(experiment.key, engine)}")
+    return Checkpoint(arrays, history, started)
+
+
+def _ignored(path: Path, why: str) -> None:
+    print(f"warning: {path.name} is ignored, {why}; the run starts over", file=sys.stderr)

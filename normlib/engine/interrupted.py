@@ -1,0 +1,7 @@
+"""What a stopped run raises."""
+
+from normlib.errors import NormlibError
+
+
+class Interrupted(NormlibError):
+    """The run was asked to stop; its checkpoint lets it go on with the result it would have had."""

@@ -1,0 +1,77 @@
+"""From the values of each epoch to a Record; shared by all frameworks, so it imports none."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from normlib.records import Experiment, Record
+from normlib.records.fingerprint import code_state
+
+Value = float | int | None
+
+
+class History:
+    """The values of each finished epoch: one list per name, all of the same length.
+
+    ``append`` turns what is not finite into None and remembers that the run has diverged.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Value]] | None = None) -> None:
+        self.columns: dict[str, list[Value]] = {k: list(v) for k, v in (columns or {}).items()}
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are finished."""
+        return len(self.columns.get("epoch", ()))
+
+    @property
+    def diverged(self) -> bool:
+        """Whether any value so far was not finite."""
+        return any(value is None for column in self.columns.values() for value in column)
+
+    def append(self, **values: float) -> dict[str, Value]:
+        """Add the values of the next epoch, counted from 1, and return them with ``epoch``.
+
+        Raises ValueError if the names differ from those of the epochs before.
+        """
+        row: dict[str, Value] = {"epoch": self.epochs + 1}
+        row |= {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
+        if self.columns and row.keys() != self.columns.keys():
+            raise ValueError(f"history holds {sorted(self.columns)}, not {sorted(row)}")
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(value)
+        return row
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def finish(
+    experiment: Experiment,
+    history: History,
+    environment: Mapping[str, Any],
+    started: str,
+    *,
+    dataset: Mapping[str, str],
+    arrays: Mapping[str, str] | None = None,
+) -> Record:
+    """Return the record of a run that has ended.
+
+    ``dataset`` names the data set and the hashes of its splits; ``started`` comes from ``now``.
+    """
+    return Record(
+        schema=1,
+        key=experiment.key,
+        status="diverged" if history.diverged else "finished",
+        experiment=experiment,
+        history={name: list(column) for name, column in history.columns.items()},
+        dataset=dict(dataset),
+        environment=dict(environment),
+        code=code_state(),
+        started=started,
+        finished=now(),
+        arrays=dict(arrays) if arrays else None,
+    )

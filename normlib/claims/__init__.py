@@ -1,0 +1,22 @@
+"""The sources' claims, written down before the runs that decide them were recorded."""
+
+from normlib.claims.claim import ALPHA, CHANCE, FEWEST, Claim, ClaimError, Outcome, Test
+from normlib.claims.reported import REPORTED, Reported
+from normlib.claims.source_a import CLAIMS_A
+from normlib.claims.source_b import CLAIMS_B
+
+#: All claims written down so far, by id, in the sources' order.
+CLAIMS: dict[str, Claim] = {claim.id: claim for claim in (*CLAIMS_A, *CLAIMS_B)}
+
+__all__ = [
+    "ALPHA",
+    "CHANCE",
+    "CLAIMS",
+    "FEWEST",
+    "REPORTED",
+    "Claim",
+    "ClaimError",
+    "Outcome",
+    "Reported",
+    "Test",
+]

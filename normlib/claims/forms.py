@@ -1,0 +1,58 @@
+"""Short ways to write the tests down, with the outcomes and margins that the claims share."""
+
+from normlib.claims.claim import Outcome, Role, Test
+
+#: Source A reports after 10 epochs, source B after 4: always that epoch, never the best one.
+EPOCH_10 = Outcome(quantity="test_accuracy", first=10, last=10)
+EPOCH_4 = Outcome(quantity="test_accuracy", first=4, last=4)
+#: "Faster": area under the training accuracy over source B's four epochs.
+SPEED = Outcome(quantity="train_accuracy_running", first=1, last=4)
+
+#: Points below which source B calls a difference of no practical matter (its claim B7).
+NEGLIGIBLE = 0.2
+#: Points that source A calls an advantage, and source B's upper end for "slight": the yardstick
+#: for "nearly identical" where a source applies that word to differences larger than NEGLIGIBLE.
+ADVANTAGE = 0.5
+#: Points from which an improvement is no longer "modest".
+MODEST = 1.0
+
+
+def better(first: str, second: str, outcome: Outcome = EPOCH_10, role: Role = "primary") -> Test:
+    """Claim that ``first`` has the larger outcome: mean paired difference above 0."""
+    return Test(kind="superiority", first=first, second=second, outcome=outcome, low=0.0, role=role)
+
+
+def below(
+    first: str, second: str, margin: float, outcome: Outcome = EPOCH_10, role: Role = "primary"
+) -> Test:
+    """Claim that ``first`` exceeds ``second`` by less than ``margin`` points."""
+    return Test(kind="bound", first=first, second=second, outcome=outcome, high=margin, role=role)
+
+
+def same(
+    first: str, second: str, margin: float, outcome: Outcome = EPOCH_10, role: Role = "primary"
+) -> Test:
+    """Claim that the two differ by less than ``margin`` points: two one-sided tests."""
+    return Test(
+        kind="equivalence",
+        first=first,
+        second=second,
+        outcome=outcome,
+        low=-margin,
+        high=margin,
+        role=role,
+    )
+
+
+def between(
+    first: str,
+    second: str,
+    low: float,
+    high: float,
+    outcome: Outcome = EPOCH_10,
+    role: Role = "primary",
+) -> Test:
+    """Claim that the mean paired difference lies between ``low`` and ``high`` points."""
+    return Test(
+        kind="range", first=first, second=second, outcome=outcome, low=low, high=high, role=role
+    )

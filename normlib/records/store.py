@@ -1,0 +1,156 @@
+"""Several folders of records, read as one."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from normlib import paths
+from normlib.errors import NormlibError
+from normlib.records import atomic
+from normlib.records.experiment import Experiment
+from normlib.records.record import Record, canonical
+from normlib.records.strictjson import MOST_BYTES
+
+
+class StoreError(NormlibError):
+    """A store that cannot be read or written as asked."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that is not a valid record, and why."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A valid record and the file that holds it."""
+
+    path: Path
+    record: Record
+
+
+class Store:
+    """Reads every record in ``folders``; writes new ones to ``write_to``.
+
+    A damaged or foreign file is a Problem with a name and a reason, and hides no other record.
+    Of several records of one key a plan takes the first by this rule: finished before diverged,
+    computed on a CPU before any other device, the earliest ``finished`` time, the file's name.
+    """
+
+    def __init__(self, folders: Sequence[Path], write_to: Path) -> None:
+        self.folders = tuple(dict.fromkeys(Path(folder) for folder in (*folders, write_to)))
+        self.write_to = Path(write_to)
+        self.problems: list[Problem] = []
+
+    @classmethod
+    def default(cls, *, adopt: bool = False) -> Self:
+        """Return the store of committed, local and ``$NORMLIB_RUNS`` records.
+
+        New records go to ``data/local/runs``, or to ``data/runs`` if ``adopt``.
+        """
+        committed, own = paths.data() / "runs", paths.local() / "runs"
+        named = [
+            Path(name) for name in os.environ.get("NORMLIB_RUNS", "").split(os.pathsep) if name
+        ]
+        return cls([committed, own, *named], write_to=committed if adopt else own)
+
+    def stored(self) -> list[Stored]:
+        """Return every valid record with its file, and list the others in ``problems``."""
+        self.problems = []
+        found = []
+        for path in self._files("*/*/*.json"):
+            one = read(path)
+            if isinstance(one, Problem):
+                self.problems.append(one)
+            else:
+                found.append(Stored(path, one))
+        return found
+
+    def scan(self) -> tuple[list[Record], list[Problem]]:
+        """Return the record to take of every key, sorted by key, and all problems."""
+        taken: dict[str, Stored] = {}
+        for stored in sorted(self.stored(), key=_rank):
+            taken.setdefault(stored.record.key, stored)
+        return [taken[key].record for key in sorted(taken)], list(self.problems)
+
+    def find(self, experiment: Experiment) -> Record | None:
+        """Return the record of ``experiment`` that a plan takes, or None."""
+        folder = f"{experiment.dataset}/{experiment.model}"
+        found = []
+        for path in self._files(f"{folder}/*-{experiment.key}*.json"):
+            one = read(path)
+            if isinstance(one, Record) and one.key == experiment.key:
+                found.append(Stored(path, one))
+        return min(found, key=_rank).record if found else None
+
+    def save(self, record: Record) -> Path:
+        """Write ``record`` and return its file; what is there already is never overwritten.
+
+        The same results from the same environment are kept once. Another record of the same key
+        gets a file of its own, whose name ends in a hash of its content.
+        """
+        path = self.write_to / file_name(record)
+        if path.exists() and not _same(read(path), record):
+            path = self.write_to / file_name(record, distinct=True)
+        if not path.exists():
+            atomic.write(path, record.to_json().encode())
+        return path
+
+    def _files(self, pattern: str) -> Iterator[Path]:
+        for folder in self.folders:
+            # A name that starts with a dot is a file still being written.
+            yield from sorted(p for p in folder.glob(pattern) if not p.name.startswith("."))
+
+
+def file_name(record: Record, *, distinct: bool = False) -> Path:
+    """Return ``<dataset>/<model>/<name>-<key>.json``, with a hash before the end if distinct."""
+    experiment = record.experiment
+    suffix = f"-{_digest(record)}" if distinct else ""
+    name = f"{experiment.name}-{experiment.key}{suffix}.json"
+    return Path(experiment.dataset, experiment.model, name)
+
+
+def read(path: Path) -> Record | Problem:
+    """Return the record in ``path``, or the Problem with it."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        record = Record.from_json(content)
+    except OSError as error:
+        return Problem(path, f"it cannot be read: {error.strerror or error}")
+    except NormlibError as error:
+        return Problem(path, str(error))
+    expected = (file_name(record), file_name(record, distinct=True))
+    if Path(*path.parts[-3:]) not in expected:
+        return Problem(path, f"it belongs under the name {expected[0]}")
+    return record
+
+
+def _digest(record: Record) -> str:
+    return hashlib.sha256(record.to_json().encode()).hexdigest()[:8]
+
+
+def _rank(stored: Stored) -> tuple[bool, bool, str, str]:
+    record = stored.record
+    return (
+        record.status != "finished",
+        record.environment["device"] != "cpu",
+        record.finished,
+        stored.path.name,
+    )
+
+
+def _same(there: Record | Problem, record: Record) -> bool:
+    return isinstance(there, Record) and all(
+        canonical(getattr(there, field)) == canonical(getattr(record, field))
+        for field in ("status", "results", "dataset", "environment")
+    )

@@ -1,0 +1,1 @@
+"""Statistics, and what is computed from records; imports no framework."""

@@ -1,0 +1,118 @@
+"""What the experimental chapters tabulate: accuracies in percent, differences in points."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from normlib.analysis import statistics
+from normlib.analysis.tables import baseline, conditions, outcomes, paired, values
+from normlib.claims import FEWEST, REPORTED, Outcome
+
+
+def summary(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    """Return per norm: n, mean, sd, confidence limits and prediction limits (NaN below 2 runs)."""
+    wide, rows = outcomes(table, outcome), []
+    for norm in conditions(table):
+        found = values(wide, norm)
+        if found.size >= 2:
+            mean = statistics.mean_interval(found)
+            new = statistics.prediction_interval(found)
+            limits = (mean.sd, mean.low, mean.high, new.low, new.high)
+        else:
+            limits = (np.nan,) * 5
+        if found.size:
+            rows.append((norm, found.size, float(found.mean()), *limits))
+    columns = ["norm", "n", "mean", "sd", "low", "high", "new_low", "new_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def differences(
+    table: pd.DataFrame, outcome: Outcome, pairs: Sequence[tuple[str, str]] | None = None
+) -> pd.DataFrame:
+    """Return paired differences in points with 95% intervals, p values and Holm's correction.
+
+    ``pairs`` defaults to every norm against none of its framework; they are one family. With
+    ``detectable``: the difference that so many pairs of this spread find in 80% of cases, before
+    correction. Pairs with fewer than FEWEST common seeds are left out.
+    """
+    if pairs is None:
+        pairs = [(n, baseline(n)) for n in conditions(table) if n != baseline(n)]
+    wide, rows = outcomes(table, outcome), []
+    for first, second in pairs:
+        found = paired(wide, first, second)
+        if found.size >= FEWEST:
+            mean = statistics.mean_interval(found)
+            p = min(1.0, 2 * min(statistics.one_sided(found, 0.0)))
+            least = statistics.detectable(mean.sd, mean.n)
+            rows.append((first, second, mean.n, mean.mean, mean.low, mean.high, p, least))
+    columns = ["first", "second", "n", "mean", "low", "high", "p", "detectable"]
+    result = pd.DataFrame(rows, columns=columns)
+    result.insert(7, "p_holm", statistics.holm(result["p"].to_numpy(dtype=np.float64)))
+    return result
+
+
+def equivalences(
+    table: pd.DataFrame, outcome: Outcome, pairs: Sequence[tuple[str, str]], margin: float
+) -> pd.DataFrame:
+    """Return ``differences`` of ``pairs`` with ``p`` and ``p_holm`` of equivalence instead.
+
+    ``equivalent`` is true where the two one-sided tests, corrected, are below 0.025: where a 95%
+    interval lies within the margin.
+    """
+    wide = outcomes(table, outcome)
+    result = differences(table, outcome, pairs).drop(columns="detectable")
+    result["p"] = [
+        statistics.equivalence(paired(wide, first, second), margin)
+        for first, second in zip(result["first"], result["second"], strict=True)
+    ]
+    result["p_holm"] = statistics.holm(result["p"].to_numpy(dtype=np.float64))
+    result["margin"] = margin
+    result["equivalent"] = result["p_holm"] < 0.025
+    return result
+
+
+def reported(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the sources' numbers beside our mean and our prediction interval for one new run.
+
+    ``inside`` is true if some value that rounds to the source's number lies in the interval.
+    """
+    rows = []
+    for number in REPORTED:
+        outcome = Outcome(quantity="test_accuracy", first=number.epoch, last=number.epoch)
+        found = values(outcomes(table, outcome), number.norm)
+        if found.size < FEWEST:
+            continue
+        new = statistics.prediction_interval(found)
+        inside = new.low - number.rounding <= number.accuracy <= new.high + number.rounding
+        rows.append(
+            (
+                *(number.source, number.condition, number.norm, number.epoch),
+                *(number.accuracy, number.rounding, new.n, new.mean, new.low, new.high, inside),
+            )
+        )
+    columns = ["source", "condition", "norm", "epoch", "reported", "rounding"]
+    return pd.DataFrame(rows, columns=[*columns, "n", "mean", "new_low", "new_high", "inside"])
+
+
+def timing(table: pd.DataFrame) -> pd.DataFrame:
+    """Return seconds of training per epoch by norm: median, quartiles, ratio to its none.
+
+    Medians, since a machine shared with other work slows some epochs, never speeds one up.
+    """
+    seconds = table.dropna(subset=["seconds"]).groupby("norm", observed=True)["seconds"]
+    result = pd.DataFrame(
+        {
+            "epochs": seconds.size(),
+            "low": seconds.quantile(0.25),
+            "median": seconds.median(),
+            "high": seconds.quantile(0.75),
+        }
+    ).reset_index()
+    result["norm"] = result["norm"].astype(str)
+    medians = dict(zip(result["norm"], result["median"], strict=True))
+    result["ratio"] = [
+        medians[norm] / medians[baseline(norm)] if baseline(norm) in medians else np.nan
+        for norm in result["norm"]
+    ]
+    return result

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST, Outcome
 from normlib.analysis.tables import baseline, conditions, outcomes, paired, values
-from normlib.claims import FEWEST, REPORTED, Outcome
 
 
 def summary(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
@@ -70,29 +70,6 @@ def equivalences(
     result["margin"] = margin
     result["equivalent"] = result["p_holm"] < 0.025
     return result
-
-
-def reported(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the sources' numbers beside our mean and our prediction interval for one new run.
-
-    ``inside`` is true if some value that rounds to the source's number lies in the interval.
-    """
-    rows = []
-    for number in REPORTED:
-        outcome = Outcome(quantity="test_accuracy", first=number.epoch, last=number.epoch)
-        found = values(outcomes(table, outcome), number.norm)
-        if found.size < FEWEST:
-            continue
-        new = statistics.prediction_interval(found)
-        inside = new.low - number.rounding <= number.accuracy <= new.high + number.rounding
-        rows.append(
-            (
-                *(number.source, number.condition, number.norm, number.epoch),
-                *(number.accuracy, number.rounding, new.n, new.mean, new.low, new.high, inside),
-            )
-        )
-    columns = ["source", "condition", "norm", "epoch", "reported", "rounding"]
-    return pd.DataFrame(rows, columns=[*columns, "n", "mean", "new_low", "new_high", "inside"])
 
 
 def timing(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from normlib.claims import CHANCE, Outcome
+from normlib.analysis.outcome import CHANCE, Outcome
 from normlib.records import Record
 
 #: The conditions of the book's first sweep, in the order in which tables and legends show them.

@@ -1,6 +1,7 @@
 """The sources' claims, written down before the runs that decide them were recorded."""
 
-from normlib.claims.claim import ALPHA, CHANCE, FEWEST, Claim, ClaimError, Outcome, Test
+from normlib.analysis.outcome import CHANCE, FEWEST, Outcome
+from normlib.claims.claim import ALPHA, Claim, ClaimError, Test
 from normlib.claims.reported import REPORTED, Reported
 from normlib.claims.source_a import CLAIMS_A
 from normlib.claims.source_b import CLAIMS_B

@@ -1,6 +1,7 @@
 """Short ways to write the tests down, with the outcomes and margins that the claims share."""
 
-from normlib.claims.claim import Outcome, Role, Test
+from normlib.analysis.outcome import Outcome
+from normlib.claims.claim import Role, Test
 
 #: Source A reports after 10 epochs, source B after 4: always that epoch, never the best one.
 EPOCH_10 = Outcome(quantity="test_accuracy", first=10, last=10)

@@ -6,6 +6,12 @@ which a prediction interval answers and a confidence interval for the mean does 
 
 from dataclasses import dataclass
 
+import pandas as pd
+
+from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST, Outcome
+from normlib.analysis.tables import outcomes, values
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
@@ -49,3 +55,26 @@ REPORTED = tuple(
         strict=True,
     )
 )
+
+
+def predicted(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the sources' numbers beside our mean and our prediction interval for one new run.
+
+    ``inside`` is true if some value that rounds to the source's number lies in the interval.
+    """
+    rows = []
+    for number in REPORTED:
+        outcome = Outcome(quantity="test_accuracy", first=number.epoch, last=number.epoch)
+        found = values(outcomes(table, outcome), number.norm)
+        if found.size < FEWEST:
+            continue
+        new = statistics.prediction_interval(found)
+        inside = new.low - number.rounding <= number.accuracy <= new.high + number.rounding
+        rows.append(
+            (
+                *(number.source, number.condition, number.norm, number.epoch),
+                *(number.accuracy, number.rounding, new.n, new.mean, new.low, new.high, inside),
+            )
+        )
+    columns = ["source", "condition", "norm", "epoch", "reported", "rounding"]
+    return pd.DataFrame(rows, columns=[*columns, "n", "mean", "new_low", "new_high", "inside"])

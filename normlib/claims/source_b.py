@@ -5,7 +5,8 @@ Which of our conditions stands for which of the source's: see ``source_a``.
 
 import math
 
-from normlib.claims.claim import Claim, Outcome, Test
+from normlib.analysis.outcome import Outcome
+from normlib.claims.claim import Claim, Test
 from normlib.claims.forms import (
     ADVANTAGE,
     EPOCH_4,

@@ -7,8 +7,9 @@ from typing import Literal
 import pandas as pd
 
 from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST
 from normlib.analysis.tables import outcomes, paired, values
-from normlib.claims import ALPHA, FEWEST, Claim, Test
+from normlib.claims.claim import ALPHA, Claim, Test
 
 Answer = Literal[
     "supported",

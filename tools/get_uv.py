@@ -83,7 +83,8 @@ def get_uv(destination: Path = DESTINATION) -> None:
                 shutil.rmtree(destination, ignore_errors=True)
                 partial.replace(destination)
                 return
-            failures.append(f"{way.__name__}: {done.stderr.decode().strip() or 'no uv came'}")
+            said = done.stderr.decode().strip().splitlines() or ["no uv came"]
+            failures.append(f"{way.__name__}: {said[-1]}")
     sys.exit(
         "error: could not get uv from the package index; install uv yourself and try again.\n  "
         + "\n  ".join(failures)
@@ -91,9 +92,4 @@ def get_uv(destination: Path = DESTINATION) -> None:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
-        sys.exit(
-            f"error: {sys.executable} is Python {sys.version.split()[0]}, but 3.11 or newer is "
-            "needed; install one, or name it: make PYTHON=/path/to/python3 ..."
-        )
     get_uv()

@@ -1,9 +1,7 @@
 """A run's state between epochs: one npz, written as temporary file, fsync, rename; no pickle."""
 
 import json
-import os
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from normlib.engine.recording import History
-from normlib.records import Experiment
+from normlib.records import Experiment, atomic
 
 _META = "__meta__"
 
@@ -39,6 +37,7 @@ def save(
     """Write the state after the epochs in ``history``, so that a reader sees the old or the new.
 
     ``engine`` names the framework, version, threads and mode: another one does not resume it.
+    Raises `normlib.records.atomic.WriteError` if the disk is full or the folder not writable.
     """
     meta = {
         "key": experiment.key,
@@ -46,18 +45,9 @@ def save(
         "history": history.columns,
         "started": started,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            packed = {_META: np.frombuffer(json.dumps(meta).encode(), np.uint8)}
-            np.savez(file, allow_pickle=False, **packed, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    packed = {_META: np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **packed, **arrays)
 
 
 def load(path: Path, experiment: Experiment, engine: str) -> Checkpoint | None:
@@ -71,11 +61,13 @@ def load(path: Path, experiment: Experiment, engine: str) -> Checkpoint | None:
         found = (meta["key"], meta["engine"])
         history, started = History(meta["history"]), str(meta["started"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        return _ignored(path, f"it cannot be read ({error})")
+        _warn(path, f"it cannot be read ({error})")
+        return None
     if found != (experiment.key, engine):
-        return _ignored(path, f"it belongs to {found}, not to {(experiment.key, engine)}")
+        _warn(path, f"it belongs to {found}, not to {(experiment.key, engine)}")
+        return None
     return Checkpoint(arrays, history, started)
 
 
-def _ignored(path: Path, why: str) -> None:
+def _warn(path: Path, why: str) -> None:
     print(f"warning: {path.name} is ignored, {why}; the run starts over", file=sys.stderr)

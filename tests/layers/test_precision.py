@@ -1,0 +1,126 @@
+"""float32, bfloat16 and float16 within PyTorch's own tolerances, and autocast's types."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.layers.layouts import LAYOUTS
+from tests.layers.measure import Named, observe
+from tests.layers.table import BY_NAME, CASES, SUBJECT, Case
+
+HALF = [torch.bfloat16, torch.float16]
+ONE_EACH = [
+    BY_NAME[name]
+    for name in (
+        "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm-last", "LayerNorm-image",
+        "GroupNorm-2d", "InstanceNorm2d-affine", "InstanceNorm2d-tracking", "RMSNorm-last",
+    )
+]  # fmt: skip
+
+
+def _observe(module: nn.Module, x: Tensor) -> Named:
+    with warnings.catch_warnings():  # torch's RMSNorm warns that mixed types are not fused
+        warnings.filterwarnings("ignore", "Mismatch dtype between input and weight")
+        return observe(module, x, second=False)
+
+
+def _assert_close(ours: Named, theirs: Named, x: Tensor, *, larger: float = 1.0) -> None:
+    """``assert_close`` with its default tolerances, which belong to the type compared.
+
+    Sums over many terms (gradients of gamma and beta, statistics) may cancel: their absolute
+    tolerance is the relative one of the computation times the largest entry.
+    """
+    assert list(ours) == list(theirs)
+    for name, expected in theirs.items():
+        found = ours[name]
+        assert found.dtype == expected.dtype, f"{name}: {found.dtype}, not {expected.dtype}"
+        if not expected.is_floating_point():
+            assert torch.equal(found, expected)
+            continue
+        narrow = min(x.dtype, expected.dtype, key=lambda t: -torch.finfo(t).eps)
+        rtol = {torch.float32: 1.3e-6, torch.bfloat16: 1.6e-2, torch.float16: 1e-3}[narrow]
+        atol = 1e-5 if name == "output" else max(1e-5, rtol * expected.abs().max().item())
+        torch.testing.assert_close(
+            found,
+            expected,
+            rtol=larger * rtol,
+            atol=larger * atol,
+            msg=lambda m, n=name: f"{n}: {m}",
+        )
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "transposed"])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("dtype", [torch.float32, *HALF], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_same_as_the_framework(case: Case, dtype: torch.dtype, training: bool, layout: str) -> None:
+    x = LAYOUTS[layout](case.input().to(dtype))
+    if x is None:
+        return  # no such layout of this shape
+    ours, theirs = (case.build(lib, dtype=dtype, training=training) for lib in (SUBJECT, nn))
+    _assert_close(_observe(ours, x), _observe(theirs, x), x)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_half_input_with_float32_parameters(case: Case, dtype: torch.dtype, training: bool) -> None:
+    """The usual mixed precision: statistics stay in float32, the output has the input's type."""
+    x = case.input().to(dtype)
+    ours, theirs = (
+        case.build(lib, dtype=torch.float32, training=training) for lib in (SUBJECT, nn)
+    )
+    _assert_close(_observe(ours, x), _observe(theirs, x), x)
+
+
+@pytest.mark.parametrize("dtype", HALF, ids=str)
+@pytest.mark.parametrize(
+    "cls", ["BatchNorm2d", "LayerNorm", "GroupNorm", "InstanceNorm2d", "RMSNorm"]
+)
+def test_statistics_of_half_precision_are_taken_in_float32(cls: str, dtype: torch.dtype) -> None:
+    """4,096 entries near 100: a bfloat16 sum would stop growing long before the end."""
+    generator = torch.Generator().manual_seed(0)
+    x = (100 + torch.randn(2, 4, 64, 64, generator=generator)).to(dtype)
+    args = {"LayerNorm": ([4, 64, 64],), "GroupNorm": (2, 4), "RMSNorm": ([64, 64],)}
+    layer = getattr(SUBJECT, cls)(*args.get(cls, (4,)))
+    exact = layer.double()(x.double())
+    found = layer.to(dtype)(x).double()
+    error, largest = (t.abs().max().item() for t in (found - exact, exact))
+    # One rounding of the result, nothing else: half a unit in the last place.
+    assert error <= 0.51 * torch.finfo(dtype).eps * largest
+
+
+@pytest.mark.parametrize("parameters", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_autocast_gives_the_frameworks_types(
+    case: Case, training: bool, dtype: torch.dtype, parameters: torch.dtype
+) -> None:
+    found = []
+    for lib in (SUBJECT, nn):
+        module = case.build(lib, dtype=parameters, training=training)
+        x = case.input().to(dtype).requires_grad_()
+        try:
+            with warnings.catch_warnings(), torch.autocast("cpu", dtype=torch.bfloat16):
+                warnings.filterwarnings("ignore", "Mismatch dtype between input and weight")
+                y = module(x)
+            y.sum().backward()
+            found.append((y.dtype, x.grad.dtype, [p.grad.dtype for p in module.parameters()]))
+        except RuntimeError:
+            found.append(None)  # the framework refuses this mixture; we need not
+    if found[1] is not None:
+        assert found[0] == found[1]
+
+
+def test_float32_running_statistics_of_half_layers_follow_the_framework() -> None:
+    """A layer moved to bfloat16 keeps bfloat16 buffers, one left in float32 keeps float32 ones."""
+    x = BY_NAME["BatchNorm2d"].input().bfloat16()
+    for dtype in (torch.float32, torch.bfloat16):
+        layer = BY_NAME["BatchNorm2d"].build(SUBJECT, dtype=dtype)
+        layer(x)
+        assert layer.running_mean.dtype == layer.running_var.dtype == dtype

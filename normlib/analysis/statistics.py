@@ -167,10 +167,14 @@ def detectable(sd: float, n: int, alpha: float = 0.05, power: float = 0.8) -> fl
     limit = stats.t.ppf(1 - alpha / 2, n - 1)
 
     def short_of_power(shift: float) -> float:
-        found = stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
-        return float(found) - power
+        # SciPy gives NaN for a far tail; the wrong side's is then below any precision needed.
+        wrong_side = np.nan_to_num(stats.nct.cdf(-limit, n - 1, shift))
+        return float(stats.nct.sf(limit, n - 1, shift) + wrong_side) - power
 
-    shift = optimize.brentq(short_of_power, 1e-9, limit + 20.0)
+    enough = 1.0
+    while short_of_power(enough) < 0:
+        enough *= 1.5
+    shift = optimize.brentq(short_of_power, 0.0, enough)
     return float(shift) * sd / float(np.sqrt(n))
 
 

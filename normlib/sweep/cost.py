@@ -1,0 +1,70 @@
+"""How long a run will take, judged by recorded ones."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+
+from normlib.records import Experiment, Record
+
+SIZES = {
+    "fashion-mnist": 60_000,
+    "mnist": 60_000,
+    "cifar10": 50_000,
+    "fashion-mnist-sample": 2_000,
+}
+GUESS = 3.5e-4
+"""Seconds per training image where nothing similar is recorded: a 32-filter CNN on one core."""
+
+
+class Costs:
+    """Seconds per epoch of an experiment, from the records at hand.
+
+    Seconds per training image: the median of the recorded runs of the same data set, model and
+    norm, else of the same data set and model, else a guess.
+    """
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._seen: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        for record in records:
+            one = statistics.median(record.history["seconds"]) / _images(record.experiment)
+            for kind in _kinds(record.experiment):
+                self._seen[kind].append(one)
+
+    def epoch(self, experiment: Experiment) -> float:
+        """Return the expected seconds of one epoch."""
+        for kind in _kinds(experiment):
+            if kind in self._seen:
+                return statistics.median(self._seen[kind]) * _images(experiment)
+        scale = experiment.width * experiment.hidden / (32 * 128)
+        return GUESS * _images(experiment) * max(scale, 0.05)
+
+    def run(self, experiment: Experiment) -> float:
+        """Return the expected seconds of all epochs."""
+        return self.epoch(experiment) * experiment.epochs
+
+    def guessed(self, experiment: Experiment) -> bool:
+        """Return whether nothing similar is recorded."""
+        return not any(kind in self._seen for kind in _kinds(experiment))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them: ``45 s``, ``12 min``, ``1 h 52 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _images(experiment: Experiment) -> int:
+    return experiment.train_size or SIZES.get(experiment.dataset, 2_000)
+
+
+def _kinds(experiment: Experiment) -> tuple[tuple[str, ...], ...]:
+    network = (
+        experiment.dataset,
+        experiment.model,
+        str(experiment.width),
+        str(experiment.hidden),
+        experiment.precision,
+    )
+    return ((*network, experiment.norm), network)

@@ -1,0 +1,102 @@
+"""Named grids of runs, one function each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from normlib.errors import NormlibError
+from normlib.records import Experiment
+from normlib.records.choices import suggest
+
+
+class PlanError(NormlibError, KeyError):
+    """A plan that does not exist."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A named set of runs, in the order in which they are computed."""
+
+    name: str
+    title: str
+    experiments: tuple[Experiment, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "experiments", balanced(self.experiments))
+
+
+def balanced(experiments: Iterable[Experiment]) -> tuple[Experiment, ...]:
+    """Return the experiments with all conditions of one seed before the next seed's.
+
+    A sweep that is stopped early has then computed as many seeds of every condition.
+    """
+    return tuple(sorted(dict.fromkeys(experiments), key=lambda experiment: experiment.seed))
+
+
+def fashion_mnist(
+    dataset: str = "fashion-mnist",
+    epochs: int = 10,
+    seeds: int = 20,
+    peer_seeds: int = 5,
+    **fields: object,
+) -> Plan:
+    """Return the protocol of sources A and B: a small CNN under each norm.
+
+    ``seeds`` for the four norms in question, ``peer_seeds`` for other definitions and the
+    frameworks' own layers; ``fields`` change every experiment (a smaller ``width`` for a trial).
+    """
+    counts = dict.fromkeys(("none", "batch", "layer", "weight"), seeds) | dict.fromkeys(
+        (
+            "torch:batch",
+            "torch:layer",
+            "torch:weight",
+            "batch-batchstats",
+            "layer-channels",
+            "tensorflow:none",
+            "tensorflow:batch",
+            "tensorflow:layer",
+        ),
+        peer_seeds,
+    )
+    common: dict[str, object] = {"dataset": dataset, "epochs": epochs, **fields}
+    return Plan(
+        "fashion-mnist",
+        "a small CNN on Fashion-MNIST under each norm (sources A and B)",
+        tuple(
+            Experiment.from_dict({**common, "norm": norm, "seed": seed})
+            for norm, count in counts.items()
+            for seed in range(count)
+        ),
+    )
+
+
+def smoke() -> Plan:
+    """Return a grid of seconds on the bundled sample, to try things out and for tests."""
+    return Plan(
+        "smoke",
+        "four norms on the bundled sample, in seconds",
+        tuple(
+            Experiment(
+                dataset="fashion-mnist-sample",
+                norm=norm,
+                seed=seed,
+                epochs=2,
+                width=8,
+                hidden=16,
+            )
+            for norm in ("none", "batch", "layer", "weight")
+            for seed in range(2)
+        ),
+    )
+
+
+PLANS: dict[str, Plan] = {plan.name: plan for plan in (fashion_mnist(), smoke())}
+
+
+def named(name: str) -> Plan:
+    """Return the plan called ``name``; PlanError with the nearest names if there is none."""
+    if name not in PLANS:
+        raise PlanError(f"plan {name!r:.60} is unknown; {suggest(name, PLANS)}")
+    return PLANS[name]

@@ -1,0 +1,124 @@
+"""One process that trains the runs it is sent: ``python -m normlib.sweep.worker``.
+
+Protocol: one JSON object per line. In: ``{"do": "train", "experiment": {...}, ...}`` and
+``{"do": "stop"}``. Out: ``ready`` once, then for each run ``step`` and ``epoch`` any number of
+times and one of ``saved``, ``present`` (recorded meanwhile), ``busy`` (another sweep computes it),
+``interrupted`` (stopped, its checkpoint kept) or ``failed``.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from normlib.errors import NormlibError
+from normlib.records import Experiment, Store, fingerprint
+from normlib.sweep import checkpoints, locks
+
+Send = Callable[..., None]
+
+
+def claim_stdout() -> TextIO:
+    """Return the real standard output, and send what libraries print there to stderr.
+
+    By file descriptor, so that chatter of C++ libraries cannot break the protocol either.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return out
+
+
+def listen(inbox: "queue.Queue[dict[str, Any]]", stop: threading.Event) -> None:
+    """Pass on what arrives on stdin; leave at once when the sweep at the other end is gone."""
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["do"] == "stop":
+            stop.set()
+        else:
+            inbox.put(message)
+    # The kernel closes the pipe of a killed sweep: nobody is left to compute for.
+    os._exit(0)
+
+
+def train(job: dict[str, Any], trainer: str, stop: threading.Event, send: Send) -> None:
+    """Compute one run under its lock, save its record, and only then drop its checkpoint."""
+    experiment = Experiment.from_dict(job["experiment"])
+    store = Store([Path(folder) for folder in job["folders"]], Path(job["write_to"]))
+    waiting = Path(job["checkpoints"])
+    with locks.holding(checkpoints.lock_of(experiment.key, waiting)) as held:
+        if not held:
+            send("busy")
+            return
+        if store.find(experiment) is not None:
+            send("present")
+            return
+        last = 0.0
+
+        def on_step(step: int, steps: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > 0.5:
+                last = time.monotonic()
+                send("step", step=step, steps=steps)
+
+        record = function(trainer)(
+            experiment,
+            device=job["device"],
+            threads=job["threads"],
+            checkpoint=waiting / f"{experiment.key}.npz",
+            on_epoch=lambda epoch, values: send("epoch", epoch=epoch, values=values),
+            on_step=on_step,
+            should_stop=stop.is_set,
+        )
+        path = store.save(record)
+        checkpoints.remove(experiment.key, waiting)
+        send("saved", path=str(path), status=record.status, seconds=record.seconds)
+
+
+def function(spec: str) -> Callable[..., Any]:
+    """Return the function called ``module:name``; importing it loads the framework."""
+    module, _, name = spec.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def main() -> None:
+    """Serve until stdin closes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trainer", required=True, metavar="MODULE:FUNCTION")
+    trainer = parser.parse_args().trainer
+    out = claim_stdout()
+    fingerprint.code_state()  # now, before anybody edits the source that is about to run
+    stop = threading.Event()
+    inbox: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=listen, args=(inbox, stop), daemon=True).start()
+
+    def send(event: str, **values: Any) -> None:
+        out.write(json.dumps({"event": event, **values}) + "\n")
+
+    send("ready")
+    while True:
+        job = inbox.get()
+        try:
+            train(job, trainer, stop, send)
+        except NormlibError as error:
+            if type(error).__name__ == "Interrupted":
+                send("interrupted")
+            else:
+                send("failed", error=str(error), expected=True)
+        except Exception as error:
+            traceback.print_exc()
+            sys.stderr.flush()
+            send("failed", error=f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A trainer without a framework, with the engine's contract, for tests of everything around it."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+from normlib.engine.interrupted import Interrupted
+from normlib.records import Experiment, Record, atomic, fingerprint
+
+NAMES = (
+    "train_loss",
+    "train_accuracy",
+    "train_loss_running",
+    "train_accuracy_running",
+    "test_loss",
+    "test_accuracy",
+)
+PAUSE = float(os.environ.get("FAKE_PAUSE", "0.02"))
+
+
+def train(
+    experiment: Experiment,
+    *,
+    device="cpu",
+    threads=1,
+    checkpoint=None,
+    on_epoch=None,
+    on_step=None,
+    should_stop=None,
+    data=None,
+) -> Record:
+    """A chain of hashes: each epoch depends on all before it, as weights do."""
+    print("chatter on stdout that must not break the protocol")
+    os.write(1, b"chatter below Python\n")
+    state, history = experiment.key, {"epoch": [], **{name: [] for name in NAMES}, "seconds": []}
+    started = datetime.now(UTC).isoformat()
+    if checkpoint is not None and checkpoint.exists():
+        state, history, started = json.loads(checkpoint.read_text())
+    for epoch in range(len(history["epoch"]) + 1, experiment.epochs + 1):
+        for step in range(4):
+            time.sleep(PAUSE / 4)
+            if on_step:
+                on_step(step + 1, 4)
+        state = hashlib.sha256(f"{state}/{epoch}".encode()).hexdigest()
+        history["epoch"].append(epoch)
+        for at, name in enumerate(NAMES):
+            history[name].append(int(state[8 * at : 8 * at + 8], 16) / 2**32)
+        history["seconds"].append(PAUSE)
+        if checkpoint is not None:
+            atomic.write(checkpoint, json.dumps([state, history, started]).encode())
+        if on_epoch:
+            on_epoch(epoch, {name: values[-1] for name, values in history.items()})
+        if should_stop and should_stop() and epoch < experiment.epochs:
+            raise Interrupted("stopped at the end of an epoch; run it again to go on")
+    return record(experiment, history, started)
+
+
+def record(experiment: Experiment, history=None, started="2026-01-01T00:00:00+00:00") -> Record:
+    """A valid record with made-up results."""
+    if history is None:
+        count = experiment.epochs
+        history = {"epoch": list(range(1, count + 1))}
+        history |= {name: [0.5] * count for name in NAMES} | {"seconds": [1.0] * count}
+    return Record(
+        experiment=experiment,
+        history=history,
+        dataset={"name": experiment.dataset, "train_sha256": "0" * 64, "test_sha256": "1" * 64},
+        environment=fingerprint.environment({"fake": "1"}, "cpu", 1, "fake"),
+        code=fingerprint.code_state(),
+        started=started,
+        finished=datetime.now(UTC).isoformat(),
+    )
+
+
+def crash(experiment: Experiment, **options) -> Record:
+    """Dies on some runs as a segmentation fault would, and works on the others."""
+    if experiment.norm == "layer":
+        print("the last words of a worker", file=sys.stderr, flush=True)
+        os._exit(139)
+    if experiment.norm == "weight":
+        raise ZeroDivisionError("an honest bug")
+    return train(experiment, **options)

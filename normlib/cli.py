@@ -12,7 +12,11 @@ import typer
 from normlib import paths
 from normlib.errors import NormlibError
 
-GROUPS = {"book": "normlib.book.commands", "bench": "normlib.bench.commands"}
+GROUPS = {
+    "book": "normlib.book.commands",
+    "bench": "normlib.bench.commands",
+    "data": "normlib.datasets.commands",
+}
 """Commands that live beside what they drive: module with a typer ``app``, imported when asked."""
 
 

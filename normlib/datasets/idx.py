@@ -4,13 +4,15 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
 
 from normlib.datasets.errors import DatasetError
 from normlib.datasets.imageset import Bytes
-from normlib.datasets.info import Split
+from normlib.datasets.info import Info, Split
+from normlib.datasets.source import Arrays, Source
 
 # Files are called <stem>-images-idx3-ubyte and <stem>-labels-idx1-ubyte.
 STEMS: dict[Split, str] = {"train": "train", "test": "t10k"}
@@ -73,3 +75,26 @@ def read(path: Path, most: int) -> Bytes:
         reason = error.strerror or error
         raise DatasetError(f"{path}: cannot be read ({reason}); check the file") from error
     return decode(content, str(path))
+
+
+def find(folder: Path, names: Set[str], info: Info, split: Split) -> Source | None:
+    """Return the split's pair of IDX files among ``names``, compressed or not, or None."""
+    if info.shape[0] != 1:
+        return None
+    stems = [f"{STEMS[split]}-{what}-ubyte" for what in ("images-idx3", "labels-idx1")]
+    found = [name for stem in stems for name in (stem, f"{stem}.gz") if name in names]
+    if not found:
+        return None
+    for stem in stems:
+        if not any(name.startswith(stem) for name in found):
+            raise DatasetError(f"{folder / stem}.gz: missing beside {found[0]}; get it too")
+    images, labels = (
+        folder / next(name for name in found if name.startswith(stem)) for stem in stems
+    )
+    size, (_, height, width) = info.sizes[split], info.shape
+
+    def read_both() -> Arrays:
+        # IDX has no axis of channels.
+        return np.expand_dims(read(images, size * height * width), 1), read(labels, size)
+
+    return Source(images, read_both)

@@ -52,14 +52,18 @@ def checked(
                 f"{source}: {what} of shape {array.shape}, but {info.name} {split} has {expected}; "
                 f"{remedy}"
             )
-        if array.dtype != np.uint8:
-            raise DatasetError(f"{source}: {what} of type {array.dtype}, not uint8; {remedy}")
-    pixels, targets = images.astype(np.uint8, copy=False), labels.astype(np.uint8, copy=False)
-    if (largest := int(targets.max(initial=0))) >= len(info.classes):
+    if images.dtype != np.uint8 or not np.issubdtype(labels.dtype, np.integer):
         raise DatasetError(
-            f"{source}: label {largest}, but {info.name} has labels 0 to {len(info.classes) - 1}; "
-            f"{remedy}"
+            f"{source}: images of type {images.dtype} and labels of type {labels.dtype}, not uint8 "
+            f"and integer; {remedy}"
         )
+    for label in (int(labels.min()), int(labels.max())):
+        if not 0 <= label < len(info.classes):
+            raise DatasetError(
+                f"{source}: label {label}, but {info.name} has 0 to {len(info.classes) - 1}; "
+                f"{remedy}"
+            )
+    pixels, targets = images.astype(np.uint8, copy=False), labels.astype(np.uint8, copy=False)
     if (found := content_hash(pixels, targets)) != info.sha256[split]:
         raise DatasetError(
             f"{source}: the content hash of {info.name} {split} is {found[:16]}..., expected "

@@ -1,6 +1,7 @@
 """From a name to arrays."""
 
-from normlib.datasets import sources, synthetic
+from normlib.datasets import cache, search, synthetic
+from normlib.datasets.download import fetch
 from normlib.datasets.errors import DatasetError, MissingDatasetError
 from normlib.datasets.imageset import ImageSet, checked
 from normlib.datasets.info import INFO, SPLITS, Info, Split
@@ -13,23 +14,33 @@ def load(name: str, split: Split, *, download: bool = False) -> ImageSet:
     a published set into ``data/local`` if none of them has it. Raises `MissingDatasetError` if
     there is none, `DatasetError` if what was found is not the data set.
     """
-    if name not in INFO:
-        raise DatasetError(f"no data set is called {name!r}; choose from {', '.join(INFO)}")
+    info = named(name)
     if split not in SPLITS:
         raise DatasetError(f"no split is called {split!r}; choose from {', '.join(SPLITS)}")
-    info = INFO[name]
     if info.kind == "synthetic":
         made = synthetic.make(name, split, info.shape, info.sizes[split], len(info.classes))
         return checked(info, split, *made, source="normlib.datasets.synthetic")
-    source = sources.find(info, split)
+    if info.kind == "published" and (kept := cache.recall(info, split)):
+        return kept
+    source = search.find(info, split)
+    if source is None and download and info.kind == "published":
+        source = search.find_in(fetch(info), info, split)
     if source is None:
         raise missing(info, split)
-    return checked(info, split, *source.read(), source=str(source.path))
+    found = checked(info, split, *source.read(), source=str(source.path))
+    return cache.keep(found, info) if info.kind == "published" else found
+
+
+def named(name: str) -> Info:
+    """Return the entry of `INFO`; raises `DatasetError` with the choices if there is none."""
+    if name not in INFO:
+        raise DatasetError(f"no data set is called {name!r:.60}; choose from {', '.join(INFO)}")
+    return INFO[name]
 
 
 def missing(info: Info, split: Split) -> MissingDatasetError:
     """Return the error that says where ``info`` was looked for and every way to get it."""
-    looked = ", ".join(str(folder) for folder in sources.folders(info))
+    looked = ", ".join(str(folder) for folder in search.folders(info))
     return MissingDatasetError(
         f"{info.name} {split} not found in {looked}; to get it: {'; or '.join(info.ways)}"
     )

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "normlib"
 FLOORS = {
     "errors": 0,
     "paths": 0,
+    "atomic": 0,
     "records": 1,
     "datasets": 1,
     "projection": 1,

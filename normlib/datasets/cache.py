@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from normlib import paths
+from normlib import atomic, paths
 from normlib.datasets.errors import DatasetError
 from normlib.datasets.imageset import ImageSet, checked
 from normlib.datasets.info import Info, Split
-from normlib.records import atomic
 
 _log = logging.getLogger(__name__)
 

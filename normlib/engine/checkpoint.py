@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from normlib import atomic
 from normlib.engine.recording import History
-from normlib.records import Experiment, atomic
+from normlib.records import Experiment
 
 _META = "__meta__"
 
@@ -37,7 +38,7 @@ def save(
     """Write the state after the epochs in ``history``, so that a reader sees the old or the new.
 
     ``engine`` names the framework, version, threads and mode: another one does not resume it.
-    Raises `normlib.records.atomic.WriteError` if the disk is full or the folder not writable.
+    Raises `normlib.atomic.WriteError` if the disk is full or the folder not writable.
     """
     meta = {
         "key": experiment.key,

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from normlib import paths
+from normlib import atomic, paths
 from normlib.errors import NormlibError
-from normlib.records import atomic
 from normlib.records.experiment import Experiment
 from normlib.records.record import Record, canonical
 from normlib.records.strictjson import MOST_BYTES

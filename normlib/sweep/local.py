@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from normlib.records import Experiment, Store, atomic
+from normlib import atomic
+from normlib.records import Experiment, Store
 from normlib.sweep import checkpoints
 from normlib.sweep.cost import Costs, duration
 from normlib.sweep.process import Event, Process, framework_of

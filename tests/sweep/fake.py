@@ -7,8 +7,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from normlib import atomic
 from normlib.engine.interrupted import Interrupted
-from normlib.records import Experiment, Record, atomic, fingerprint
+from normlib.records import Experiment, Record, fingerprint
 
 NAMES = (
     "train_loss",

@@ -143,7 +143,8 @@ def execute(book: Book, *, progress: Progress = print) -> list[Execution]:
         if output.is_file():
             progress(f"{chapter.stem}: unchanged")
             return Execution(chapter, output, cached=True, seconds=0.0)
-        progress(f"{chapter.stem}: executing {sum(1 for _ in cells(chapter))} cells")
+        count = len(list(notebook.code_cells(notebook.read(chapter))))
+        progress(f"{chapter.stem}: executing {count} cells")
         start = time.monotonic()
         try:
             run(book, chapter, output)
@@ -155,9 +156,6 @@ def execute(book: Book, *, progress: Progress = print) -> list[Execution]:
             if stale != output:
                 stale.unlink()
         return Execution(chapter, output, cached=False, seconds=taken)
-
-    def cells(chapter: Path) -> object:
-        return notebook.code_cells(notebook.read(chapter))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         results = list(pool.map(one, chapters))

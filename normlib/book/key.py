@@ -42,15 +42,17 @@ def keys(
     result = {}
     for chapter in chapters:
         read = notebook.read(chapter)
-        for plan in notebook.declared(read, "plans"):
+        named, files = notebook.declared(read, "plans"), notebook.declared(read, "data")
+        for plan in named:
             if plan not in plans:
                 plans[plan] = _digest(sorted(records(plan)))
+        cells = [[notebook.source(c), *notebook.tags(c)] for _, c in notebook.code_cells(read)]
         parts = [
             *common,
-            ("cells", [[notebook.source(c), *notebook.tags(c)] for _, c in notebook.code_cells(read)]),
+            ("cells", cells),
             ("declared", read.get("metadata", {}).get("normlib", {})),
-            ("plans", [plans[plan] for plan in notebook.declared(read, "plans")]),
-            ("data", [_named(book.root, chapter, name) for name in notebook.declared(read, "data")]),
+            ("plans", [plans[plan] for plan in named]),
+            ("data", [_named(book.root, chapter, name) for name in files]),
         ]
         result[chapter] = _digest(parts)
     return result
@@ -59,12 +61,10 @@ def keys(
 def recorded(plan: str) -> Iterator[str]:
     """Yield the JSON of every record that ``plan`` would read."""
     from normlib.records import Store
-    from normlib.sweep.plans import PLANS
+    from normlib.sweep.plans import named
 
-    if plan not in PLANS:
-        raise BookError(f"no plan {plan!r}: choose one of {', '.join(PLANS)}")
     store = Store.default()
-    for experiment in PLANS[plan].experiments:
+    for experiment in named(plan).experiments:
         record = store.find(experiment)
         if record is not None:
             yield record.to_json()
@@ -73,9 +73,7 @@ def recorded(plan: str) -> Iterator[str]:
 def tree(folder: Path) -> str:
     """Return a hash of every file below ``folder``, names included, compiled files not."""
     files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
     )
     return _digest([(path.relative_to(folder).as_posix(), _file(path)) for path in files])
 

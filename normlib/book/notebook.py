@@ -19,7 +19,8 @@ def read(path: Path) -> Notebook:
     """
     try:
         notebook = json.loads(path.read_text(encoding="utf8"))
-        notebook["cells"]  # noqa: B018  a notebook without cells is none
+        if not isinstance(notebook["cells"], list):
+            raise TypeError
     except FileNotFoundError:
         raise BookError(f"no notebook at {path}: check the name in _toc.yml") from None
     except (ValueError, KeyError, TypeError):

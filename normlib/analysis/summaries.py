@@ -77,9 +77,11 @@ def timing(table: pd.DataFrame) -> pd.DataFrame:
 
     Medians, since a machine shared with other work slows some epochs, never speeds one up.
     """
-    seconds = table.dropna(subset=["seconds"]).groupby("norm", observed=True)["seconds"]
+    measured = table.dropna(subset=["seconds"])
+    seconds = measured.groupby("norm", observed=True)["seconds"]
     result = pd.DataFrame(
         {
+            "seeds": measured.groupby("norm", observed=True)["seed"].nunique(),
             "epochs": seconds.size(),
             "low": seconds.quantile(0.25),
             "median": seconds.median(),

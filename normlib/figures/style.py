@@ -1,0 +1,75 @@
+"""What all figures share: size, fonts, white ground, the same bytes every time, the runs' names."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from normlib.figures.palette import label
+
+#: Inches; the width of a page's column.
+WIDTH = 7.6
+STYLE: dict[Any, Any] = {
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "grid.color": "#e5e5e5",
+    "grid.linewidth": 0.8,
+    "font.size": 10,
+    "font.family": "DejaVu Sans",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "svg.hashsalt": "normlib",
+}
+
+
+@contextmanager
+def drawing(
+    height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> Iterator[tuple[Figure, Any]]:
+    """Yield a new figure and its axes in the book's style; close it for pyplot afterwards.
+
+    The figure stays usable: a notebook shows it once, where it is the cell's value.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(WIDTH, height), layout="constrained", **options
+        )
+        try:
+            yield figure, axes
+        finally:
+            plt.close(figure)
+
+
+def sign(figure: Figure, counts: dict[str, int], plan: str) -> None:
+    """Write below the figure which runs it shows: the plan, and each condition's seeds."""
+    named = ", ".join(f"{label(norm)} {count}" for norm, count in counts.items())
+    text = f"Runs: plan {plan}; seeds per condition: {named or 'none recorded yet'}."
+    wrapped = "\n".join(textwrap.wrap(text, 118))
+    figure.supxlabel(wrapped, fontsize=7, color="#555555", x=0.01, ha="left")
+
+
+def seeds(table: pd.DataFrame, norms: list[str] | None = None) -> dict[str, int]:
+    """Return how many runs each condition of a tidy table has, in the table's order."""
+    counts = table.groupby("norm", observed=True)["seed"].nunique()
+    found = {str(norm): int(count) for norm, count in counts.items()}
+    return {norm: n for norm, n in found.items() if norms is None or norm in norms}
+
+
+def say_empty(axes: Axes) -> None:
+    """Say on ``axes`` that nothing is recorded, rather than show an empty frame."""
+    axes.text(0.5, 0.5, "no runs recorded yet", ha="center", va="center", transform=axes.transAxes)
+    axes.set_axis_off()

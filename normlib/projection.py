@@ -1,0 +1,301 @@
+r"""The one idea: normalization is a projection.
+
+Take ``x`` and some of its dimensions, ``d`` entries in all. Subtracting their mean ``mu`` projects
+onto the hyperplane ``sum(z) = 0``; dividing by the root of their mean square ``sigma2`` projects
+onto the sphere of radius ``sqrt(d)``; ``gamma`` and ``beta`` then re-scale and shift:
+
+    mu     = mean(x)                      or absent, if not centered
+    z      = x - mu
+    sigma2 = mean(z ** 2)
+    xhat   = z / sqrt(sigma2 + eps)
+    y      = gamma * xhat + beta
+
+The derivative of ``xhat`` is, up to the factor ``1 / sqrt(sigma2 + eps)``, the projector onto the
+tangent space of that sphere within that hyperplane. With ``h`` the gradient that reaches ``xhat``
+(``gamma`` times the one that reaches ``y``):
+
+    dx = (h - mean(h) - xhat * mean(h * xhat)) / sqrt(sigma2 + eps)
+
+Which dimensions, whether centered, and the shapes of ``gamma`` and ``beta`` make the method:
+BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm and weight normalization are this function.
+
+The backward passes are written by hand out of differentiable operations on the inputs and the
+outputs, so that they can be differentiated again. The statistics are outputs too: a second
+derivative then flows through them instead of taking them for constants.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+Dims = tuple[int, ...]
+
+
+def sphere(
+    x: Tensor,
+    dims: Sequence[int],
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    *,
+    eps: float = 0.0,
+    centered: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Project ``x`` onto the sphere over ``dims``, then re-scale and shift.
+
+    ``y = gamma * (x - mu) / sqrt(sigma2 + eps) + beta``
+
+    Args:
+        x: Tensor of any shape; float16 and bfloat16 have their statistics taken in float32.
+        dims: The dimensions over which ``mu`` and ``sigma2`` are taken.
+        gamma: Scale, of as many dimensions as ``x`` and broadcastable to it, or None for 1.
+        beta: Shift, of the same shape as ``gamma``, or None for 0.
+        eps: Added to ``sigma2``, at least 0; with 0 the projection is exact.
+        centered: Whether to project onto the hyperplane of mean zero first.
+
+    Returns:
+        ``y`` like ``x``; ``mu`` and ``sigma2`` (biased) with the dimensions ``dims`` of size 1.
+        Without centering ``mu`` is zero.
+
+    Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167 (batch normalization and
+    its gradient); Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467 (uncentered).
+    """
+    order = _memory_order(x)
+    dims = tuple(i for i, d in enumerate(order) if d in {e % x.dim() for e in dims})
+    y, mu, sigma2 = _Sphere.apply(
+        x.permute(order), _in_order(gamma, order), _in_order(beta, order), dims, eps, centered
+    )
+    back = [order.index(d) for d in range(x.dim())]
+    return y.permute(back), mu.permute(back), sigma2.permute(back)
+
+
+def rescale(
+    x: Tensor,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    mu: Tensor | None = None,
+) -> Tensor:
+    """Re-scale and shift by given amounts: ``y = gamma * (x - mu) + beta``.
+
+    This is a normalization whose statistics are constants (evaluation with running averages,
+    with ``gamma / sqrt(sigma2 + eps)`` as ``gamma``), and the affine layer, without ``mu``.
+
+    Args:
+        x: Tensor of any shape.
+        gamma: Scale, of as many dimensions as ``x`` and broadcastable to it, or None for 1.
+        beta: Shift, likewise, or None for 0.
+        mu: What is subtracted first, likewise, or None for 0. It gets no gradient.
+
+    Returns:
+        ``y`` like ``x``.
+    """
+    y: Tensor = _Rescale.apply(x, gamma, beta, mu)
+    return y
+
+
+class _Sphere(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        gamma: Tensor | None,
+        beta: Tensor | None,
+        dims: Dims,
+        eps: float,
+        centered: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        reuse, wide = _overwritable(), _wide(x)
+        mu = wide.mean(dims, keepdim=True) if centered else wide.new_zeros([1] * x.dim())
+        z = wide - mu if centered else wide
+        sigma2 = _mean_square(z, dims)
+        scale = torch.rsqrt(sigma2 + eps)
+        if gamma is not None and _shared(gamma, dims):
+            scale, gamma = scale * gamma, None
+        y = _times(z, scale, reuse and centered)
+        y = y if gamma is None else _times(y, gamma, reuse)
+        y = y if beta is None else _plus(y, beta, reuse)
+        return y.to(x.dtype), mu, sigma2
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, gamma, beta, ctx.dims, ctx.eps, ctx.centered = inputs
+        ctx.beta_dtype = None if beta is None else beta.dtype
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, gamma, *output[1:])
+
+    @staticmethod
+    def backward(
+        ctx: Any, g: Tensor | None, g_mu: Tensor | None, g_sigma2: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        x, gamma, mu, sigma2 = ctx.saved_tensors
+        z = _wide(x) - mu if ctx.centered else _wide(x)
+        # The gradients through the statistics come first: what follows may overwrite z.
+        dx, dgamma, dbeta = None, None, None
+        if g_mu is not None and ctx.centered:
+            dx = (g_mu / _count(x, ctx.dims)).expand_as(x)
+        if g_sigma2 is not None:
+            dx = _total(dx, z * (g_sigma2 * (2 / _count(x, ctx.dims))))
+        if g is not None:
+            r = torch.rsqrt(sigma2 + ctx.eps)
+            tangent, dgamma, dbeta = _tangent(_wide(g), z, r, gamma, ctx.dims, ctx.centered)
+            dx = _total(dx, tangent)
+        return (
+            None if dx is None else dx.to(x.dtype),
+            None if gamma is None or dgamma is None else dgamma.to(gamma.dtype),
+            None if ctx.beta_dtype is None or dbeta is None else dbeta.to(ctx.beta_dtype),
+            None,
+            None,
+            None,
+        )
+
+
+def _tangent(
+    g: Tensor, z: Tensor, r: Tensor, gamma: Tensor | None, dims: Dims, centered: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Project ``h = gamma * g`` onto the tangent space; return ``dx, dgamma, dbeta``.
+
+    ``dx = r * (h - mean(h) - z * r**2 * mean(h * z))`` with ``r = 1 / sqrt(sigma2 + eps)``.
+    """
+    reuse, d = _overwritable(), _count(z, dims)
+    product = g * z
+    dgamma = dbeta = None
+    if gamma is None or _shared(gamma, dims):
+        # What both the statistics and gamma reduce is reduced once; the rest is small.
+        shared = dims if gamma is None else _shared(gamma, dims)
+        s, p = _sum(g, shared), _sum(product, shared)
+        scale = r
+        if gamma is not None:
+            dgamma, dbeta = (p * r).sum_to_size(gamma.shape), s.sum_to_size(gamma.shape)
+            s, p, scale = s * gamma, p * gamma, r * gamma
+        sum_h, sum_hz = _sum(s, dims), _sum(p, dims)
+        dx = torch.mul(g, scale, out=product) if reuse else g * scale
+    else:
+        sum_h, sum_hz = _inner(g, gamma, dims), _inner(product, gamma, dims)
+        dgamma, dbeta = _outer(r, product, gamma, dims), g.sum_to_size(gamma.shape)
+        dx = torch.mul(g, gamma, out=product) if reuse else g * gamma
+        dx = _times(dx, r, reuse)
+    dx = _minus(dx, _times(z, r * r * r * (sum_hz / d), reuse and centered), reuse)
+    return _minus(dx, r * (sum_h / d), reuse) if centered else dx, dgamma, dbeta
+
+
+class _Rescale(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        x: Tensor, gamma: Tensor | None, beta: Tensor | None, mu: Tensor | None
+    ) -> Tensor:
+        y = _wide(x)
+        y = y.clone() if mu is None else y - mu
+        reuse = _overwritable()
+        y = y if gamma is None else _times(y, gamma, reuse)
+        y = y if beta is None else _plus(y, beta, reuse)
+        return y.to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, gamma, beta, mu = inputs
+        ctx.beta = None if beta is None else (beta.shape, beta.dtype)
+        ctx.x_dtype = x.dtype
+        needs_x = gamma is not None
+        ctx.save_for_backward(x if needs_x else None, gamma, mu if needs_x else None)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, gamma, mu = ctx.saved_tensors
+        h, dgamma, dbeta = _wide(g), None, None
+        if ctx.beta is not None:
+            dbeta = h.sum_to_size(ctx.beta[0]).to(ctx.beta[1])
+        if gamma is not None:
+            z = _wide(x) if mu is None else _wide(x) - mu
+            dgamma = (h * z).sum_to_size(gamma.shape).to(gamma.dtype)
+            h = h * gamma
+        return h.to(ctx.x_dtype), dgamma, dbeta, None
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Half precision is widened, since sums over thousands of entries need more bits."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _count(x: Tensor, dims: Dims) -> int:
+    return math.prod(x.shape[d] for d in dims)
+
+
+def _total(a: Tensor | None, b: Tensor) -> Tensor:
+    return b if a is None else a + b
+
+
+def _sum(x: Tensor, dims: Dims) -> Tensor:
+    return x.sum(dims, keepdim=True) if dims else x
+
+
+def _shared(gamma: Tensor, dims: Dims) -> Dims:
+    """Return those of ``dims`` along which ``gamma`` is constant, too."""
+    return tuple(d for d in dims if gamma.shape[d] == 1)
+
+
+def _inner(a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
+    """Return ``sum(a * gamma)`` over ``dims``, the only ones along which ``gamma`` varies."""
+    if dims[0] != a.dim() - len(dims):
+        return (a * gamma).sum(dims, keepdim=True)
+    rows = a.reshape(-1, gamma.numel()) @ gamma.reshape(-1)
+    return rows.reshape([1 if d in dims else n for d, n in enumerate(a.shape)])
+
+
+def _outer(weight: Tensor, a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
+    """Return ``sum(weight * a)`` over all but ``dims``, along which ``weight`` is constant."""
+    if dims[0] != a.dim() - len(dims):
+        return (weight * a).sum_to_size(gamma.shape)
+    return (weight.reshape(-1) @ a.reshape(-1, gamma.numel())).reshape(gamma.shape)
+
+
+def _mean_square(z: Tensor, dims: Dims) -> Tensor:
+    """Return ``mean(z ** 2)``.
+
+    On a CPU torch.var takes several times as long, and so does vector_norm over entries that do
+    not lie side by side in memory: those are squared and summed.
+    """
+    inner = [d for i, d in enumerate(dims) if dims[i:] == tuple(range(d, z.dim()))]
+    if _count(z, tuple(inner)) < 32:
+        return (z * z).mean(dims, keepdim=True)
+    partial = torch.linalg.vector_norm(z, dim=inner, keepdim=True).square()
+    return _sum(partial, dims) / _count(z, dims)
+
+
+def _overwritable() -> bool:
+    """Whether an intermediate result may hold the next one, which halves the memory traffic.
+
+    Not while a graph of the backward pass is recorded, since the graph needs it; nor under a
+    transformation (a batched operand would not fit in); and a compiler does it by itself.
+    """
+    return not (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None
+    )
+
+
+def _times(z: Tensor, factor: Tensor, reuse: bool) -> Tensor:
+    return z.mul_(factor) if reuse else z * factor
+
+
+def _plus(z: Tensor, term: Tensor, reuse: bool) -> Tensor:
+    return z.add_(term) if reuse else z + term
+
+
+def _minus(z: Tensor, term: Tensor, reuse: bool) -> Tensor:
+    return z.sub_(term) if reuse else z - term
+
+
+def _memory_order(x: Tensor) -> list[int]:
+    """Return the dimensions by decreasing stride, so that channels_last is one more shape."""
+    return sorted(range(x.dim()), key=lambda d: (-x.stride(d), d))
+
+
+def _in_order(parameter: Tensor | None, order: list[int]) -> Tensor | None:
+    return None if parameter is None else parameter.permute(order).contiguous()

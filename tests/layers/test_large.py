@@ -1,0 +1,82 @@
+"""Activations of real size, where a layer may work in parts: the parts must add up.
+
+Sizes are odd so that no block ends where the tensor does.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.layers.layouts import LAYOUTS
+from tests.layers.measure import assert_same, observe, relative_error
+from tests.layers.table import SUBJECT, Case
+
+SHAPE = (37, 16, 29, 23)
+LARGE = [
+    Case("batch", "BatchNorm2d", (16,), SHAPE),
+    Case("batch plain", "BatchNorm2d", (16,), SHAPE, {"affine": False}),
+    Case("layer image", "LayerNorm", (list(SHAPE[1:]),), SHAPE),
+    Case("layer last", "LayerNorm", (23,), SHAPE),
+    Case("group", "GroupNorm", (4, 16), SHAPE),
+    Case("instance", "InstanceNorm2d", (16,), SHAPE),
+    Case("instance tracking", "InstanceNorm2d", (16,), SHAPE,
+         {"affine": True, "track_running_stats": True}),
+    Case("rms image", "RMSNorm", (list(SHAPE[1:]),), SHAPE),
+    Case("rms last", "RMSNorm", (23,), SHAPE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_large_activations(case: Case, layout: str) -> None:
+    x = LAYOUTS[layout](case.input())
+    assert x is not None
+    for training in [True, False] if layout == "contiguous" else [True]:
+        ours, theirs = (case.build(lib, training=training) for lib in (SUBJECT, nn))
+        assert_same(observe(ours, x, second=False), observe(theirs, x, second=False))
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_the_same_with_and_without_a_graph_of_the_backward(case: Case) -> None:
+    """With ``create_graph`` nothing may be overwritten; the gradients are the same all the same."""
+    module = case.build(SUBJECT)
+    x = case.input().requires_grad_()
+    w = torch.linspace(-1, 1, x.numel(), dtype=x.dtype).reshape(x.shape)
+    inputs = [x, *module.parameters()]
+    plain = torch.autograd.grad(module(x), inputs, w)
+    graph = torch.autograd.grad(module(x), inputs, w, create_graph=True)
+    for a, b in zip(plain, graph, strict=True):
+        assert relative_error(a, b.detach()) <= 1e-12
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_float32_is_as_close_to_the_truth_as_the_framework(case: Case, layout: str) -> None:
+    """Errors against float64, with room of a factor four (and a few units in the last place)."""
+    x = LAYOUTS[layout](case.input().float())
+    assert x is not None
+    exact = observe(case.build(nn), x.double(), second=False)
+    ours, theirs = (
+        observe(case.build(lib, dtype=torch.float32), x, second=False) for lib in (SUBJECT, nn)
+    )
+    for name, truth in exact.items():
+        mine, peer = (relative_error(found[name].double(), truth.double())
+                      for found in (ours, theirs))  # fmt: skip
+        assert mine <= 4 * peer + 1e-6, f"{name}: {mine:.1e} against {peer:.1e}"
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_inputs_and_cotangents_stay_untouched(case: Case) -> None:
+    """Working in place must not reach what the caller holds."""
+    module, x = case.build(SUBJECT), case.input().requires_grad_()
+    y = module(x)
+    w = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape)
+    held: list[tuple[Tensor, Tensor]] = [(t, t.detach().clone()) for t in (x, y, w)]
+    held += [(p, p.detach().clone()) for p in module.parameters()]
+    first = torch.autograd.grad(y, x, w, retain_graph=True)[0]
+    again = torch.autograd.grad(y, x, w)[0]
+    assert torch.equal(first, again)
+    for now, before in held:
+        assert torch.equal(now.detach(), before)

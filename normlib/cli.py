@@ -29,6 +29,7 @@ commands = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # an error is one line, not a box
 )
 records_app = typer.Typer(help="Check, repeat, adopt and export records.", no_args_is_help=True)
 commands.add_typer(records_app, name="records")
@@ -76,7 +77,8 @@ def run(
         chosen = tuple(run for run in chosen if pattern.search(run.name))
         if not chosen:
             raise UsageError(
-                f"--only {only!r:.60} matches no run of plan {plan!r}; see their names"
+                f"--only {only!r:.60} matches no run of plan {plan!r}; "
+                f"its names are like {named(plan).experiments[0].name}"
             )
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device {device!r:.40} is unknown; choose cpu or cuda")
@@ -99,6 +101,101 @@ def run(
     if outcome.left and not outcome.failures:
         typer.echo(f"Go on with: normlib run {plan}")
     raise typer.Exit(1 if outcome.failures else 0)
+
+
+@records_app.command("check")
+def check_records() -> None:
+    """Validate every file of every folder of records; exit code 1 if there is a problem."""
+    from normlib.records import Store
+    from normlib.records.check import check
+    from normlib.sweep import PLANS
+    from normlib.sweep.listing import table
+
+    store = Store.default()
+    valid, problems = check(store)
+    typer.echo(table(PLANS.values(), store))
+    for problem in problems:
+        typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
+    typer.echo(f"{len(valid)} valid records, {len(problems)} problems")
+    raise typer.Exit(1 if problems else 0)
+
+
+@records_app.command("verify")
+def verify_records(
+    plan: Annotated[str | None, typer.Option(help="Only records of this plan.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many to train again.")] = 3,
+    salt: Annotated[str, typer.Option(help="Another salt chooses others.")] = "",
+    only: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Only runs whose name matches.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core.")] = None,
+    trainer: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Train a sample, chosen by hash, again in fresh processes and compare with the records."""
+    from normlib.records import Store
+    from normlib.sweep import named
+    from normlib.sweep.verify import sample, verify
+
+    store = Store.default()
+    records, _ = store.scan()
+    _report(store)
+    if plan is not None:
+        keys = {run.key for run in named(plan).experiments}
+        records = [record for record in records if record.key in keys]
+    if only is not None:
+        pattern = _pattern(only)
+        records = [record for record in records if pattern.search(record.experiment.name)]
+    if not records:
+        raise UsageError("there is no such record to verify; compute some with `normlib run PLAN`")
+    chosen = sample(records, count, salt)
+    verdicts, outcome = verify(chosen, workers=workers, trainer=trainer)
+    for verdict in verdicts:
+        typer.echo(verdict)
+    agree = sum(verdict.agrees for verdict in verdicts)
+    typer.echo(f"{agree} of {len(chosen)} records agree with their repetition")
+    for failure in outcome.failures:
+        typer.echo(f"error: {failure.experiment.name}: {failure.error}", err=True)
+    raise typer.Exit(0 if agree == len(chosen) else 1)
+
+
+@records_app.command("adopt")
+def adopt_records(
+    source: Annotated[
+        Path | None, typer.Argument(help="Folder, record or .jsonl; default data/local/runs.")
+    ] = None,
+) -> None:
+    """Move your own valid runs into data/runs (from elsewhere: copy), overwriting nothing."""
+    from normlib.records import Store
+    from normlib.records.adopt import adopt
+
+    own = paths.local() / "runs"
+    done = adopt(source or own, Store.default(adopt=True), move=source is None)
+    for problem in done.problems:
+        typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
+    typer.echo(
+        f"{len(done.paths)} adopted, {done.already} there already, {len(done.problems)} refused"
+    )
+    raise typer.Exit(1 if done.problems else 0)
+
+
+@records_app.command("export")
+def export_records(
+    file: Annotated[Path, typer.Argument(help="FILE.csv (tidy) or FILE.jsonl (everything).")],
+    plan: Annotated[str | None, typer.Option(help="Only records of this plan.")] = None,
+) -> None:
+    """Write all records to one file, for other programs."""
+    from normlib.records import Store
+    from normlib.records.export import export
+    from normlib.sweep import named
+
+    store = Store.default()
+    records, _ = store.scan()
+    if plan is not None:
+        keys = {run.key for run in named(plan).experiments}
+        records = [record for record in records if record.key in keys]
+    rows = export(records, file)
+    _report(store)
+    typer.echo(f"{file}: {rows} rows from {len(records)} records")
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from normlib import atomic, paths
 from normlib.errors import NormlibError
@@ -97,11 +97,16 @@ class Store:
         The same results from the same environment are kept once. Another record of the same key
         gets a file of its own, whose name ends in a hash of its content.
         """
-        path = self.write_to / file_name(record)
-        if path.exists() and not _same(read(path), record):
-            path = self.write_to / file_name(record, distinct=True)
-        if not path.exists():
+        path = self.path_for(record)
+        if not holds(path, record):
             atomic.write(path, record.to_json().encode())
+        return path
+
+    def path_for(self, record: Record) -> Path:
+        """Return the file that holds ``record`` or that it would be written to."""
+        path = self.write_to / file_name(record)
+        if path.exists() and not holds(path, record):
+            return self.write_to / file_name(record, distinct=True)
         return path
 
     def _files(self, pattern: str) -> Iterator[Path]:
@@ -148,8 +153,20 @@ def _rank(stored: Stored) -> tuple[bool, bool, str, str]:
     )
 
 
-def _same(there: Record | Problem, record: Record) -> bool:
-    return isinstance(there, Record) and all(
-        canonical(getattr(there, field)) == canonical(getattr(record, field))
-        for field in ("status", "results", "dataset", "environment")
+def same_place(record: Record) -> dict[str, Any]:
+    """Return the part of the environment on which the bits of a result depend."""
+    neutral = ("python", "platform")
+    return {name: value for name, value in record.environment.items() if name not in neutral}
+
+
+def holds(path: Path, record: Record) -> bool:
+    """Return whether ``path`` has this result, computed in the same place."""
+    there = read(path) if path.exists() else None
+    return (
+        isinstance(there, Record)
+        and canonical(same_place(there)) == canonical(same_place(record))
+        and all(
+            canonical(getattr(there, field)) == canonical(getattr(record, field))
+            for field in ("status", "results", "dataset")
+        )
     )

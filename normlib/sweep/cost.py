@@ -4,14 +4,9 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 
+from normlib.datasets import INFO
 from normlib.records import Experiment, Record
 
-SIZES = {
-    "fashion-mnist": 60_000,
-    "mnist": 60_000,
-    "cifar10": 50_000,
-    "fashion-mnist-sample": 2_000,
-}
 GUESS = 3.5e-4
 """Seconds per training image where nothing similar is recorded: a 32-filter CNN on one core."""
 
@@ -56,7 +51,9 @@ def duration(seconds: float) -> str:
 
 
 def _images(experiment: Experiment) -> int:
-    return experiment.train_size or SIZES.get(experiment.dataset, 2_000)
+    return experiment.train_size or (
+        INFO[experiment.dataset].sizes["train"] - experiment.validation_size
+    )
 
 
 def _kinds(experiment: Experiment) -> tuple[tuple[str, ...], ...]:

@@ -62,20 +62,25 @@ def compute(
     device: str = "cpu",
     budget: float | None = None,
     trainer: str | None = None,
+    waiting: Path | None = None,
+    reuse: bool = True,
 ) -> Outcome:
     """Compute what ``store`` lacks of ``experiments`` and save each record as it is finished.
 
     ``workers`` processes (default: one per core) of ``threads`` threads each. After ``budget``
     seconds, or at Ctrl-C, the runs stop at the end of their epoch and keep a checkpoint, from
     which the next sweep goes on. A run that fails is reported and the others go on. ``trainer``
-    ("module:function") replaces the engine, for tests.
+    ("module:function") replaces the engine, for tests; ``waiting`` is the folder of checkpoints;
+    without ``reuse`` every run has a process of its own.
     """
+    waiting = waiting or checkpoints.folder()
     records, _ = store.scan()
     recorded = {record.key for record in records}
-    checkpoints.sweep_out(checkpoints.folder(), recorded)
-    atomic.remove_orphans(store.write_to)
+    checkpoints.sweep_out(waiting, recorded)
+    for folder in store.folders:
+        atomic.remove_orphans(folder)
     todo = [run for run in dict.fromkeys(experiments) if run.key not in recorded]
-    sweep = _Sweep(todo, store, Costs(records), threads, device, trainer)
+    sweep = _Sweep(todo, store, Costs(records), waiting, threads, device, trainer, reuse)
     if todo:
         count = max(1, min(workers or os.cpu_count() or 1, len(todo)))
         sweep.run(count, budget)
@@ -88,11 +93,15 @@ class _Sweep:
         todo: list[Experiment],
         store: Store,
         costs: Costs,
+        folder: Path,
         threads: int,
         device: str,
         trainer: str | None,
+        reuse: bool,
     ) -> None:
         self.outcome = Outcome()
+        self._folder = folder
+        self._reuse = reuse
         self._waiting = Waiting(todo)
         self._todo = todo
         self._store = store
@@ -129,7 +138,7 @@ class _Sweep:
             for process in self._processes:
                 process.close(wait=0.0 if self._signals > 1 else 5.0)
             self._progress.close()
-            checkpoints.sweep_out(checkpoints.folder())  # what crashed workers left
+            checkpoints.sweep_out(self._folder)  # what crashed workers left
 
     def _consider_stopping(self, deadline: float | None, budget: float | None) -> None:
         if self._signals:
@@ -164,7 +173,7 @@ class _Sweep:
                 run,
                 folders=[str(folder.resolve()) for folder in self._store.folders],
                 write_to=str(self._store.write_to.resolve()),
-                checkpoints=str(checkpoints.folder().resolve()),
+                checkpoints=str(self._folder.resolve()),
                 device=self._device,
                 threads=self._threads,
             )
@@ -184,6 +193,9 @@ class _Sweep:
             self._progress.reached(run, values["epoch"])
         else:
             process.experiment = None
+            if not self._reuse and process in self._processes:
+                self._processes.remove(process)
+                process.close()
             self._conclude(run, event.kind, values, process)
 
     def _conclude(

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 
 from normlib import atomic
+from normlib.datasets import INFO
 from normlib.engine.interrupted import Interrupted
 from normlib.records import Experiment, Record, fingerprint
 
@@ -68,7 +69,10 @@ def record(experiment: Experiment, history=None, started="2026-01-01T00:00:00+00
     return Record(
         experiment=experiment,
         history=history,
-        dataset={"name": experiment.dataset, "train_sha256": "0" * 64, "test_sha256": "1" * 64},
+        dataset={
+            "name": experiment.dataset,
+            **{f"{split}_sha256": sha for split, sha in INFO[experiment.dataset].sha256.items()},
+        },
         environment=fingerprint.environment({"fake": "1"}, "cpu", 1, "fake"),
         code=fingerprint.code_state(),
         started=started,

@@ -1,0 +1,95 @@
+"""Records moved from where they were computed to where they are committed."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from normlib import atomic
+from normlib.errors import NormlibError
+from normlib.records.record import Record
+from normlib.records.store import Problem, Store, StoreError, holds, read
+from normlib.records.strictjson import MOST_BYTES
+
+
+@dataclass
+class Adopted:
+    """Files of the records taken over, how many were there already, and what was refused."""
+
+    paths: list[Path] = field(default_factory=list)
+    already: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def adopt(source: Path, store: Store, *, move: bool) -> Adopted:
+    """Save in ``store`` every valid record of ``source``: a folder, a record, or an export.
+
+    Nothing there is overwritten: another record of the same key gets a file of its own. With
+    ``move`` each record file is removed once its record is safe. Raises StoreError if ``source``
+    does not exist.
+    """
+    if not source.exists():
+        raise StoreError(f"{source} does not exist; name a folder of records, or one file of them")
+    done = Adopted()
+    if source.suffix == ".jsonl":
+        for number, line in enumerate(_lines(source), start=1):
+            try:
+                _save(Record.from_json(line), None, store, done)
+            except NormlibError as error:
+                done.problems.append(Problem(source, f"line {number}: {error}"))
+        return done
+    files = sorted(source.rglob("*.json")) if source.is_dir() else [source]
+    for path in files:
+        if path.name.startswith("."):
+            continue
+        found = read(path)
+        if isinstance(found, Problem):
+            done.problems.append(found)
+            continue
+        try:
+            kept = _save(found, path, store, done)
+        except StoreError as error:
+            done.problems.append(Problem(path, str(error)))
+            continue
+        if move and not kept.samefile(path):
+            path.unlink()
+            if found.arrays is not None:
+                path.with_name(found.arrays["file"]).unlink()
+    return done
+
+
+def _save(record: Record, path: Path | None, store: Store, done: Adopted) -> Path:
+    target = store.path_for(record)
+    if record.arrays is not None:
+        _save_arrays(record.arrays, path, target.parent)
+    if holds(target, record):
+        done.already += 1
+    else:
+        done.paths.append(store.save(record))
+    return target
+
+
+def _save_arrays(arrays: dict[str, str], path: Path | None, folder: Path) -> None:
+    """Bring the arrays along before the record that names them."""
+    name = arrays["file"]
+    try:
+        content = (path.with_name(name) if path else folder / name).read_bytes()
+    except OSError as error:
+        raise StoreError(f"its arrays {name} cannot be read: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != arrays["sha256"]:
+        raise StoreError(f"its arrays {name} are damaged: other sha256")
+    there = folder / name
+    if there.exists() and there.read_bytes() != content:
+        raise StoreError(f"other arrays are already in {there}; rename yours")
+    if not there.exists():
+        atomic.write(there, content)
+
+
+def _lines(source: Path) -> list[bytes]:
+    try:
+        with source.open("rb") as stream:
+            content = stream.read(64 * MOST_BYTES + 1)
+    except OSError as error:
+        raise StoreError(f"{source} cannot be read: {error.strerror}") from None
+    if len(content) > 64 * MOST_BYTES:
+        raise StoreError(f"{source} is larger than {64 * MOST_BYTES // 2**30} GiB; split it")
+    return [line for line in content.splitlines() if line.strip()]

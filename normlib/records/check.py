@@ -1,0 +1,83 @@
+"""Everything that can be wrong with the files of a store, found without training anything."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from normlib.datasets import INFO, SPLITS
+from normlib.records.record import canonical
+from normlib.records.store import Problem, Store, Stored, same_place
+
+COMPANIONS = ("README.md", ".gitkeep", ".gitignore")
+
+
+def check(store: Store) -> tuple[list[Stored], list[Problem]]:
+    """Return the valid records of ``store`` and every problem with any of its files.
+
+    Beyond what reading a record checks: the data set's content hashes, the arrays' files, files
+    that are no records, and records of one experiment and one environment with other results.
+    """
+    found = store.stored()
+    problems = list(store.problems)
+    valid = []
+    for stored in found:
+        wrong = list(_wrong(stored))
+        problems += wrong
+        if not wrong:
+            valid.append(stored)
+    problems += _foreign(store, found)
+    problems += _contradictions(valid)
+    return valid, problems
+
+
+def _wrong(stored: Stored) -> Iterator[Problem]:
+    record = stored.record
+    info = INFO[record.experiment.dataset]
+    for split in SPLITS:
+        sha256 = record.dataset[f"{split}_sha256"]
+        if sha256 != info.sha256[split]:
+            yield Problem(
+                stored.path,
+                f"it was computed on other {info.name} {split} data ({sha256[:16]}... instead of "
+                f"{info.sha256[split][:16]}...); compute it again on the official data",
+            )
+    if record.arrays is not None:
+        file = stored.path.with_name(record.arrays["file"])
+        try:
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            yield Problem(stored.path, f"its arrays {file.name} cannot be read: {error.strerror}")
+        else:
+            if sha256 != record.arrays["sha256"]:
+                yield Problem(stored.path, f"its arrays {file.name} are damaged: other sha256")
+
+
+def _foreign(store: Store, found: list[Stored]) -> Iterator[Problem]:
+    known = {stored.path for stored in found} | {problem.path for problem in store.problems}
+    known |= {
+        stored.path.with_name(stored.record.arrays["file"])
+        for stored in found
+        if stored.record.arrays
+    }
+    for folder in store.folders:
+        for path in sorted(folder.rglob("*")):
+            # What starts with a dot is being written by somebody at this moment.
+            hidden = path.name.startswith(".") or path.name in COMPANIONS
+            if not path.is_dir() and not hidden and path not in known:
+                yield Problem(path, "it is no record of this store; move it elsewhere")
+
+
+def _contradictions(valid: list[Stored]) -> Iterator[Problem]:
+    first: dict[tuple[str, str], tuple[Path, str]] = {}
+    for stored in valid:
+        record = stored.record
+        if record.experiment.framework == "tensorflow":
+            continue  # promised within a tolerance only
+        place = (record.key, canonical(same_place(record)))
+        path, results = first.setdefault(place, (stored.path, canonical(record.results)))
+        if results != canonical(record.results):
+            yield Problem(
+                stored.path,
+                f"it contradicts {path.name}: same experiment and environment, other results; "
+                "find out by `normlib records verify` which one to keep",
+            )

@@ -1,0 +1,122 @@
+"""Recorded runs trained again, to see whether they come out the same."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from normlib.records import Record, Store
+from normlib.records.record import canonical
+from normlib.records.store import same_place
+from normlib.sweep.local import Outcome, compute
+
+ACCURACY_TOLERANCE = 0.02
+"""Elsewhere, and for TensorFlow: largest absolute difference of an accuracy at any epoch."""
+LOSS_TOLERANCE = 0.1
+"""Elsewhere, and for TensorFlow: largest absolute difference of a loss, in nats."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a repetition agreed with its record, and in which words."""
+
+    name: str
+    agrees: bool
+    words: str
+
+    def __str__(self) -> str:
+        return f"{'agrees' if self.agrees else 'DIFFERS'}  {self.name}: {self.words}"
+
+
+def sample(records: Iterable[Record], count: int, salt: str) -> list[Record]:
+    """Return ``count`` records chosen by the sha256 of salt and key, so that nobody picks them."""
+
+    def draw(record: Record) -> str:
+        return hashlib.sha256(f"{salt}/{record.key}".encode()).hexdigest()
+
+    return sorted(records, key=draw)[:count]
+
+
+def verify(
+    records: list[Record], *, workers: int | None = None, trainer: str | None = None
+) -> tuple[list[Verdict], Outcome]:
+    """Train ``records`` again, each in a fresh process, and compare all histories but seconds."""
+    verdicts = []
+    outcome = Outcome()
+    with tempfile.TemporaryDirectory(prefix="normlib-verify-") as folder:
+        store = Store([], Path(folder, "runs"))
+        for device, threads in sorted({_resources(record) for record in records}):
+            alike = [record for record in records if _resources(record) == (device, threads)]
+            part = compute(
+                [record.experiment for record in alike],
+                store,
+                workers=workers,
+                device=device,
+                threads=threads,
+                trainer=trainer,
+                waiting=Path(folder, "checkpoints"),
+                reuse=False,
+            )
+            outcome.failures += part.failures
+            outcome.left += part.left
+            for record in alike:
+                again = store.find(record.experiment)
+                if again is not None:
+                    verdicts.append(compare(record, again))
+    return verdicts, outcome
+
+
+def compare(record: Record, again: Record) -> Verdict:
+    """Compare a record with its repetition: bit by bit where that is promised, else within bounds.
+
+    Promised for normlib and torch with the same version of it, processor, instruction set,
+    threads, device and engine mode.
+    """
+    here = same_place(record) == same_place(again)
+    bitwise = here and record.experiment.framework != "tensorflow"
+    where = "the same environment" if here else _elsewhere(record, again)
+    if canonical(record.dataset) != canonical(again.dataset):
+        return Verdict(record.experiment.name, False, "it was computed on other data")
+    if record.status != again.status or len(record.history["epoch"]) != len(again.history["epoch"]):
+        return Verdict(record.experiment.name, False, f"{record.status} then, {again.status} now")
+    if canonical(record.results) == canonical(again.results):
+        return Verdict(record.experiment.name, True, f"bitwise equal, in {where}")
+    worst, agrees = _differences(record, again)
+    if bitwise:
+        return Verdict(record.experiment.name, False, f"{worst}, but bitwise equality is promised")
+    bounds = f"accuracies within {ACCURACY_TOLERANCE}, losses within {LOSS_TOLERANCE}"
+    verdict = f"{worst}, in {where} ({bounds} are promised)"
+    return Verdict(record.experiment.name, agrees, verdict)
+
+
+def _differences(record: Record, again: Record) -> tuple[str, bool]:
+    """Return words for the largest differences, and whether all are within their tolerance."""
+    agrees = True
+    largest = {"accuracy": (0.0, "nowhere"), "loss": (0.0, "nowhere")}
+    for name, values in record.results.items():
+        kind = "accuracy" if "accuracy" in name else "loss"
+        bound = ACCURACY_TOLERANCE if kind == "accuracy" else LOSS_TOLERANCE
+        for at, (then, now) in enumerate(zip(values, again.history[name], strict=True)):
+            if then is None or now is None:
+                agrees = agrees and then is now
+                continue
+            difference = abs(then - now)
+            agrees = agrees and difference <= bound
+            if difference > largest[kind][0]:
+                largest[kind] = (difference, f"{name} at epoch {at + 1}")
+    words = [f"{kind} differs by up to {by:.2g} ({at})" for kind, (by, at) in largest.items() if by]
+    return " and ".join(words) or "null values differ", agrees
+
+
+def _elsewhere(record: Record, again: Record) -> str:
+    then, now = same_place(record), same_place(again)
+    changed = [name for name in then | now if then.get(name) != now.get(name)]
+    return "another environment: " + ", ".join(
+        f"{name} {then.get(name)} then, {now.get(name)} now" for name in changed
+    )
+
+
+def _resources(record: Record) -> tuple[str, int]:
+    device = record.environment["device"]
+    return ("cpu" if device == "cpu" else "cuda", record.environment["threads"])

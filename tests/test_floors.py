@@ -15,6 +15,7 @@ FLOORS = {
     "errors": 0,
     "paths": 0,
     "atomic": 0,
+    "atomic": 0,
     "records": 1,
     "datasets": 1,
     "projection": 1,

@@ -1,0 +1,45 @@
+"""``normlib bench``: a table, and ``_build/bench.json``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from normlib import paths
+from normlib.bench import layers, result, training
+
+app = typer.Typer(invoke_without_command=True)
+
+PARTS = ("layers", "training")
+
+
+@app.callback()
+def bench(
+    only: Annotated[str | None, typer.Option(help="One part: layers or training.")] = None,
+    pairs: Annotated[
+        int, typer.Option(min=20, help="Interleaved timings of each layer.")
+    ] = layers.PAIRS,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds over all ways to train.")
+    ] = training.ROUNDS,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; default _build/bench.json.")
+    ] = None,
+) -> None:
+    """Time layers and training beside their peers; takes about a quarter of an hour."""
+    if only not in (None, *PARTS):
+        raise result.BenchError(f"--only {only!r:.40} is unknown; choose {' or '.join(PARTS)}")
+    found = []
+    if only != "training":
+        found += layers.compare(_report, pairs=pairs)
+    if only != "layers":
+        found += training.compare(_report, rounds=rounds)
+    file = out or paths.build() / "bench.json"
+    result.write(found, file)
+    typer.echo(result.table(found))
+    goals = [r.reached for r in found if r.goal is not None]
+    typer.echo(f"{sum(map(bool, goals))} of {len(goals)} goals reached; written to {file}")
+
+
+def _report(line: str) -> None:
+    typer.echo(line, err=True)

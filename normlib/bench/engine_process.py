@@ -1,0 +1,51 @@
+"""Train as a sweep's worker does: ``python -m normlib.bench.engine_process DATA --warmup ...``.
+
+Prints ``{"stamps": [...]}``, the times at which steps after the warm-up ended.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from normlib.bench.training import experiment
+from normlib.datasets import ImageSet
+from normlib.engine import train
+
+
+class _EnoughError(Exception):
+    """The steps to be timed are done; the rest of the run is of no interest."""
+
+
+def image_set(file: Path) -> ImageSet:
+    """Return the arrays of ``file`` as a data set."""
+    with np.load(file) as arrays:
+        images, labels = arrays["images"][:, np.newaxis], arrays["labels"]
+    return ImageSet("bench", "train", images, labels, "", tuple("0123456789"))
+
+
+def main() -> None:
+    """Train and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--warmup", type=int, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    arguments = parser.parse_args()
+    data = image_set(arguments.data)
+    stamps: list[float] = []
+
+    def on_step(step: int, steps: int) -> None:
+        stamps.append(time.monotonic())
+        if len(stamps) == arguments.warmup + arguments.steps:
+            raise _EnoughError
+
+    try:
+        train(experiment(), threads=1, on_step=on_step, data=(data, data))
+    except _EnoughError:
+        print(json.dumps({"stamps": stamps[arguments.warmup - 1 :]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+import os
+import sys
+import time
+
+import pytest
+
+from normlib.bench import processes
+from normlib.bench.result import BenchError
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_answers_come_in_the_order_of_the_commands() -> None:
+    slow = python("import time; time.sleep(0.3); print('chatter'); print('[1]')")
+    assert processes.run([slow, python("print(2)")], os.environ) == [[1], 2]
+
+
+def test_much_output_blocks_nobody() -> None:
+    loud = python("import sys; sys.stderr.write('x' * 10**6); print('y' * 10**6); print(3)")
+    assert processes.run([loud, loud], os.environ) == [3, 3]
+
+
+def test_the_environment_is_the_given_one() -> None:
+    code = "import json, os; print(json.dumps(os.environ.get('NORMLIB_TRIAL')))"
+    assert processes.run([python(code)], {**os.environ, "NORMLIB_TRIAL": "on"}) == ["on"]
+
+
+def test_a_failure_is_told_by_its_last_line_and_stops_the_others() -> None:
+    begin = time.monotonic()
+    with pytest.raises(BenchError, match="failed with code 1: ValueError: told"):
+        processes.run(
+            [python("raise ValueError('told')"), python("import time; time.sleep(60)")], os.environ
+        )
+    assert time.monotonic() - begin < 30, "the other process was waited for"
+
+
+def test_a_process_that_hangs_is_stopped() -> None:
+    with pytest.raises(BenchError, match=r"took longer than 0\.2 s"):
+        processes.run([python("import time; time.sleep(60)")], os.environ, timeout=0.2)
+
+
+@pytest.mark.parametrize("code", ["pass", "print('no JSON')"])
+def test_no_answer_is_an_error(code: str) -> None:
+    with pytest.raises(BenchError, match="printed no JSON"):
+        processes.run([python(code)], os.environ)

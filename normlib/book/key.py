@@ -5,9 +5,13 @@ import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from normlib.book import notebook
 from normlib.book.layout import Book, BookError
+
+if TYPE_CHECKING:
+    from normlib.records import Record
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -33,11 +37,7 @@ def keys(
         BookError: a chapter names a plan or a file that does not exist.
     """
     records = records or recorded
-    common = [
-        ("python", platform.python_version()),
-        ("package", tree(package)),
-        ("lock", _file(book.root / "uv.lock")),
-    ]
+    common = library(book, package)
     plans: dict[str, str] = {}
     result = {}
     for chapter in chapters:
@@ -48,7 +48,7 @@ def keys(
                 plans[plan] = _digest(sorted(records(plan)))
         cells = [[notebook.source(c), *notebook.tags(c)] for _, c in notebook.code_cells(read)]
         parts = [
-            *common,
+            ("library", common),
             ("cells", cells),
             ("declared", read.get("metadata", {}).get("normlib", {})),
             ("plans", [plans[plan] for plan in named]),
@@ -58,16 +58,24 @@ def keys(
     return result
 
 
+def library(book: Book, package: Path = PACKAGE) -> str:
+    """Return a hash of the Python version, the lock file and every file of the package."""
+    return _digest([platform.python_version(), _file(book.root / "uv.lock"), tree(package)])
+
+
 def recorded(plan: str) -> Iterator[str]:
     """Yield the JSON of every record that ``plan`` would read."""
+    return (record.to_json() for record in records_of(plan))
+
+
+def records_of(plan: str) -> Iterator["Record"]:
+    """Yield every record that ``plan`` would read, in the plan's order."""
     from normlib.records import Store
     from normlib.sweep.plans import named
 
     store = Store.default()
-    for experiment in named(plan).experiments:
-        record = store.find(experiment)
-        if record is not None:
-            yield record.to_json()
+    found = (store.find(experiment) for experiment in named(plan).experiments)
+    return (record for record in found if record is not None)
 
 
 def tree(folder: Path) -> str:

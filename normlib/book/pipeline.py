@@ -19,8 +19,9 @@ def build(book: Book, *, progress: Progress = print) -> Path:
     """
     start = time.monotonic()
     executions = execute(book, progress=progress)
-    pages = {"environment.md": environment.page(book), "api.md": api.page(book)}
-    stage.stage(book, executions, {k: v for k, v in pages.items() if k[:-3] in book.documents()})
+    generated = {"environment": environment.page, "api": api.page}
+    named = [name for name in generated if name in book.documents()]
+    stage.stage(book, executions, {f"{name}.md": generated[name](book) for name in named})
     gate.check_stage(book)
     progress("jupyter-book: building")
     built = html.build(book)

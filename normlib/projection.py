@@ -108,16 +108,16 @@ class _Sphere(Function):
         eps: float,
         centered: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        reuse, wide = _overwritable(), _wide(x)
+        wide = _wide(x)
         mu = wide.mean(dims, keepdim=True) if centered else wide.new_zeros([1] * x.dim())
-        z = wide - mu if centered else wide
+        z = wide - mu if centered else wide.clone()
         sigma2 = _mean_square(z, dims)
         scale = torch.rsqrt(sigma2 + eps)
         if gamma is not None and _shared(gamma, dims):
             scale, gamma = scale * gamma, None
-        y = _times(z, scale, reuse and centered)
-        y = y if gamma is None else _times(y, gamma, reuse)
-        y = y if beta is None else _plus(y, beta, reuse)
+        y = _times(z, scale)
+        y = y if gamma is None else _times(y, gamma)
+        y = y if beta is None else _plus(y, beta)
         return y.to(x.dtype), mu, sigma2
 
     @staticmethod
@@ -132,7 +132,7 @@ class _Sphere(Function):
         ctx: Any, g: Tensor | None, g_mu: Tensor | None, g_sigma2: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         x, gamma, mu, sigma2 = ctx.saved_tensors
-        z = _wide(x) - mu if ctx.centered else _wide(x)
+        z = _wide(x) - mu if ctx.centered else _wide(x).clone()
         # The gradients through the statistics come first: what follows may overwrite z.
         dx, dgamma, dbeta = None, None, None
         if g_mu is not None and ctx.centered:
@@ -160,26 +160,41 @@ def _tangent(
 
     ``dx = r * (h - mean(h) - z * r**2 * mean(h * z))`` with ``r = 1 / sqrt(sigma2 + eps)``.
     """
-    reuse, d = _overwritable(), _count(z, dims)
+    d = _count(z, dims)
     product = g * z
     dgamma = dbeta = None
     if gamma is None or _shared(gamma, dims):
         # What both the statistics and gamma reduce is reduced once; the rest is small.
         shared = dims if gamma is None else _shared(gamma, dims)
-        s, p = _sum(g, shared), _sum(product, shared)
-        scale = r
+        s, p, scale = _sum(g, shared), _sum(product, shared), r
         if gamma is not None:
             dgamma, dbeta = (p * r).sum_to_size(gamma.shape), s.sum_to_size(gamma.shape)
             s, p, scale = s * gamma, p * gamma, r * gamma
-        sum_h, sum_hz = _sum(s, dims), _sum(p, dims)
-        dx = torch.mul(g, scale, out=product) if reuse else g * scale
-    else:
-        sum_h, sum_hz = _inner(g, gamma, dims), _inner(product, gamma, dims)
-        dgamma, dbeta = _outer(r, product, gamma, dims), g.sum_to_size(gamma.shape)
-        dx = torch.mul(g, gamma, out=product) if reuse else g * gamma
-        dx = _times(dx, r, reuse)
-    dx = _minus(dx, _times(z, r * r * r * (sum_hz / d), reuse and centered), reuse)
-    return _minus(dx, r * (sum_h / d), reuse) if centered else dx, dgamma, dbeta
+        mean_h, mean_hz = _sum(s, dims) / d, _sum(p, dims) / d
+        normal = _normal(z, r * r * r * mean_hz, r * mean_h if centered else None)
+        return _add_product(normal, g, scale, product), dgamma, dbeta
+    mean_h, mean_hz = _inner(g, gamma, dims) / d, _inner(product, gamma, dims) / d
+    dgamma, dbeta = _outer(r, product, gamma, dims), g.sum_to_size(gamma.shape)
+    normal = _normal(z, r * r * mean_hz, mean_h if centered else None)
+    return _times(_add_product(normal, g, gamma, product), r), dgamma, dbeta
+
+
+def _normal(z: Tensor, slope: Tensor, offset: Tensor | None) -> Tensor:
+    """Return what the projection takes away, negated: ``-(z * slope + offset)``."""
+    normal = _times(z, -slope)
+    if offset is None:
+        return normal
+    return normal.sub_(offset) if _overwritable() else normal - offset
+
+
+def _add_product(a: Tensor, g: Tensor, scale: Tensor, scratch: Tensor) -> Tensor:
+    """Return ``a + g * scale``."""
+    if not _overwritable():
+        return a + g * scale
+    # addcmul crawls where scale differs from neighbour to neighbour over a short stretch.
+    if scale.shape[-1] == 1 or scale.numel() >= 4096:
+        return a.addcmul_(g, scale)
+    return a.add_(torch.mul(g, scale, out=scratch))
 
 
 class _Rescale(Function):
@@ -191,9 +206,8 @@ class _Rescale(Function):
     ) -> Tensor:
         y = _wide(x)
         y = y.clone() if mu is None else y - mu
-        reuse = _overwritable()
-        y = y if gamma is None else _times(y, gamma, reuse)
-        y = y if beta is None else _plus(y, beta, reuse)
+        y = y if gamma is None else _times(y, gamma)
+        y = y if beta is None else _plus(y, beta)
         return y.to(x.dtype)
 
     @staticmethod
@@ -280,16 +294,12 @@ def _overwritable() -> bool:
     )
 
 
-def _times(z: Tensor, factor: Tensor, reuse: bool) -> Tensor:
-    return z.mul_(factor) if reuse else z * factor
+def _times(z: Tensor, factor: Tensor) -> Tensor:
+    return z.mul_(factor) if _overwritable() else z * factor
 
 
-def _plus(z: Tensor, term: Tensor, reuse: bool) -> Tensor:
-    return z.add_(term) if reuse else z + term
-
-
-def _minus(z: Tensor, term: Tensor, reuse: bool) -> Tensor:
-    return z.sub_(term) if reuse else z - term
+def _plus(z: Tensor, term: Tensor) -> Tensor:
+    return z.add_(term) if _overwritable() else z + term
 
 
 def _memory_order(x: Tensor) -> list[int]:

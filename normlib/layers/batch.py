@@ -1,0 +1,133 @@
+"""Statistics over the batch: BatchNorm and its relatives.
+
+Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+"""
+
+import torch
+from torch import Tensor, nn
+
+from normlib.layers.running import normalize_by_running, per_channel, update
+from normlib.projection import sphere
+
+
+class _Batch(nn.modules.batchnorm._BatchNorm):
+    def forward(self, input: Tensor) -> Tensor:
+        x = input
+        self._check_input_dim(x)
+        by_batch = self.training or self.running_mean is None or self.running_var is None
+        weight = self._weight_of_new()
+        if not by_batch:
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            return normalize_by_running(
+                x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
+            )
+        n = x.dim()
+        dims = [0, *range(2, n)]
+        count = x.numel() // x.shape[1] if x.shape[1] else 0
+        if count == 1:
+            raise ValueError(
+                "Expected more than 1 value per channel when training, got input size "
+                f"{tuple(x.shape)}: one value less its mean is zero; use a larger batch or eval()"
+            )
+        gamma, beta = per_channel(self.weight, n), per_channel(self.bias, n)
+        y, mu, sigma2 = sphere(x, dims, gamma, beta, eps=self.eps)
+        if self.training and self.track_running_stats and count:
+            update(self.running_mean, mu, weight)
+            update(self.running_var, sigma2 * (count / (count - 1)), weight)
+        return y
+
+    def _weight_of_new(self) -> float:
+        """Count the batch; return the weight of its statistics in the running averages."""
+        if not (self.training and self.track_running_stats):
+            return 0.0
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                return 1.0 / float(self.num_batches_tracked)
+        return 0.0 if self.momentum is None else self.momentum
+
+
+class BatchNorm1d(_Batch, nn.BatchNorm1d):
+    """Normalize each channel over the batch.
+
+    ``y = gamma * (x - mu) / sqrt(sigma2 + eps) + beta`` with ``mu`` and the biased ``sigma2``
+    over all dimensions but the channels'. When training, running averages follow ``mu`` and the
+    unbiased variance, ``momentum`` being the weight of the new value; evaluation uses them, or,
+    with ``track_running_stats=False``, the batch's own statistics.
+
+    Args: as of `torch.nn.BatchNorm1d`.
+
+    Shape:
+        (N, C) or (N, C, L), and the same out.
+
+    Raises:
+        ValueError: another number of dimensions, or a single value per channel when training.
+
+    Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+    """
+
+
+class BatchNorm2d(_Batch, nn.BatchNorm2d):
+    """Normalize each channel over the batch and both spatial dimensions.
+
+    As `BatchNorm1d`, with the arguments of `torch.nn.BatchNorm2d`.
+
+    Shape:
+        (N, C, H, W), and the same out.
+
+    Raises:
+        ValueError: another number of dimensions, or a single value per channel when training.
+
+    Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+    """
+
+
+class BatchNorm3d(_Batch, nn.BatchNorm3d):
+    """Normalize each channel over the batch and all three spatial dimensions.
+
+    As `BatchNorm1d`, with the arguments of `torch.nn.BatchNorm3d`.
+
+    Shape:
+        (N, C, D, H, W), and the same out.
+
+    Raises:
+        ValueError: another number of dimensions, or a single value per channel when training.
+
+    Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+    """
+
+
+class BatchNormMinus(_Batch):
+    """Normalize each channel over the batch, without scale and shift:
+    ``y = (x - mu) / sqrt(sigma2 + eps)``.
+
+    Args:
+        num_features: Number of channels ``C``.
+        eps: Added to the variance.
+        momentum: Weight of the new value in the running averages, or None for their plain mean.
+        track_running_stats: Whether to keep running averages for evaluation.
+
+    Shape:
+        (N, C) or (N, C, ...), and the same out.
+
+    Raises:
+        ValueError: fewer than two dimensions, or a single value per channel when training.
+
+    Source: Peerthum and Stamp 2023, there called BatchNorm-minus.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        track_running_stats: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, False, track_running_stats, device, dtype)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")

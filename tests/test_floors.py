@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "normlib"
 
 # The floors of the design; a name may import names of a lower floor and of its own package.
 FLOORS = {
-    "errors": 0,
+    "errors": -1,  # the root of all errors, below everything
     "paths": 0,
     "atomic": 0,
     "atomic": 0,

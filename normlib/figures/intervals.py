@@ -41,8 +41,9 @@ def accuracies(summaries: dict[int, pd.DataFrame], reported: pd.DataFrame, *, pl
                 label="a source's single run",
             )
             one.set(title=f"after epoch {epoch}", xlabel="test accuracy (%)")
-            if len(single):
-                one.legend(loc="lower left")
+        if norms:
+            handles, labels = axes.flat[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper right")
         counts = pd.concat([*summaries.values()]).groupby("norm")["n"].max().to_dict()
         style.sign(figure, {norm: int(counts[norm]) for norm in norms}, plan)
     return figure
@@ -142,7 +143,7 @@ def _rows(axes: Axes, names: list[str]) -> None:
 
 def _point(axes: Axes, place: int, row: pd.Series, norm: str, *, filled: bool = True) -> None:
     colour = palette.colour(norm)
-    axes.plot([row["low"], row["high"]], [place, place], color=colour, linestyle=palette.line(norm))
+    axes.plot([row["low"], row["high"]], [place, place], color=colour)
     axes.plot(
         row["mean"],
         place,

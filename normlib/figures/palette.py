@@ -1,6 +1,6 @@
 """One look per method through the whole book: colour and marker; the framework is a line style.
 
-Colours are Okabe and Ito's, with darker ones of Paul Tol's for the rarer methods; they stay apart
+Colours follow Okabe and Ito (a darker vermilion for LN), with darker ones of Paul Tol's for the rarer methods; they stay apart
 for readers with red-green colour blindness, and a marker of its own says the same again.
 """
 
@@ -10,7 +10,7 @@ COLOURS: dict[str, str] = {
     "batch-batchstats": "#56b4e9",
     "batch-minus": "#332288",
     "affine": "#999933",
-    "layer": "#d55e00",
+    "layer": "#c84e00",
     "layer-channels": "#e69f00",
     "group": "#cc79a7",
     "instance": "#aa4499",
@@ -33,11 +33,11 @@ MARKERS: dict[str, str] = {
 LABELS: dict[str, str] = {
     "none": "none",
     "batch": "BN",
-    "batch-batchstats": "BN, batch statistics at test",
+    "batch-batchstats": "BN (batch statistics)",
     "batch-minus": "BN-minus",
     "affine": "Affine",
     "layer": "LN",
-    "layer-channels": "LN over channels",
+    "layer-channels": "LN (channels)",
     "group": "GN",
     "instance": "IN",
     "rms": "RMSNorm",

@@ -56,9 +56,10 @@ def drawing(
 
 def sign(figure: Figure, counts: dict[str, int], plan: str) -> None:
     """Write below the figure which runs it shows: the plan, and each condition's seeds."""
-    named = ", ".join(f"{label(norm)} {count}" for norm, count in counts.items())
-    text = f"Runs: plan {plan}; seeds per condition: {named or 'none recorded yet'}."
-    wrapped = "\n".join(textwrap.wrap(text, 118))
+    # Spaces that do not break keep a condition and its number on one line.
+    named = [f"{label(norm)}: {count}".replace(" ", "\u00a0") for norm, count in counts.items()]
+    text = f"Runs: plan {plan}; seeds of {', '.join(named) or 'no condition are recorded yet'}."
+    wrapped = "\n".join(textwrap.wrap(text, 140))
     figure.supxlabel(wrapped, fontsize=7, color="#555555", x=0.01, ha="left")
 
 

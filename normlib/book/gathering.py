@@ -1,0 +1,54 @@
+"""The runs of a chapter: read from the store, or computed first."""
+
+from dataclasses import dataclass
+
+from normlib.records import Experiment, Record, Store
+from normlib.sweep.plans import PLANS, Plan
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the store has of a plan: records in the plan's order, and experiments without one."""
+
+    plan: Plan
+    records: tuple[Record, ...]
+    missing: tuple[Experiment, ...]
+
+    def report(self) -> str:
+        """Say how many runs are recorded, which are not, and the command that computes them."""
+        total = len(self.plan.experiments)
+        if not self.missing:
+            return f"All {total} runs of plan {self.plan.name} are recorded."
+        lacking: dict[str, int] = {}
+        for run in self.missing:
+            lacking[run.norm] = lacking.get(run.norm, 0) + 1
+        named = ", ".join(f"{norm} {count}" for norm, count in lacking.items())
+        remedy = (
+            f"normlib run {self.plan.name}"
+            if set(self.missing) <= set(PLANS[self.plan.name].experiments)
+            else "this chapter with compute=True"
+        )
+        return (
+            f"{len(self.records)} of {total} runs of plan {self.plan.name} are recorded.\n"
+            f"Missing runs by condition: {named}.\n"
+            f"What follows uses what is there. To compute the rest: {remedy}"
+        )
+
+
+def gather(plan: Plan, *, compute: bool = False, store: Store | None = None) -> Gathered:
+    """Return what ``store`` (by default the project's) has of ``plan``.
+
+    With ``compute`` the missing runs are trained first, by a sweep with a process per core; runs
+    that fail are reported among the missing.
+    """
+    store = Store.default() if store is None else store
+    if compute:
+        from normlib import sweep
+
+        sweep.compute(plan.experiments, store)
+    recorded = {record.key: record for record in store.scan()[0]}
+    return Gathered(
+        plan,
+        tuple(recorded[run.key] for run in plan.experiments if run.key in recorded),
+        tuple(run for run in plan.experiments if run.key not in recorded),
+    )

@@ -1,0 +1,90 @@
+"""Claims and verdicts in words: what tables and sentences of a chapter say."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from normlib.book.showing import p_value, signed
+from normlib.claims import Claim, Test
+from normlib.claims.verdicts import Result, Verdict
+from normlib.figures.palette import label
+
+
+def questions(claims: Iterable[Claim]) -> pd.DataFrame:
+    """Return the claims as they were written down before the runs."""
+    rows = [(one.id, one.claim, one.reading.replace("`", ""), one.decision) for one in claims]
+    return pd.DataFrame(rows, columns=["claim", "the source says", "how it is read", "decided by"])
+
+
+def comparison(test: Test) -> str:
+    """Return what a test is about: ``LN − none``."""
+    if test.second is None:
+        return f"standard deviation of {label(test.first)}"
+    if test.kind == "share":
+        return f"seeds with {label(test.first)} above {label(test.second)}"
+    return f"{label(test.first)} \N{MINUS SIGN} {label(test.second)}"
+
+
+def hypothesis(test: Test) -> str:
+    """Return what a test claims: ``above 0``, ``within ±0.5``."""
+    unit = "% of seeds" if test.kind == "share" else " points"
+    if test.kind == "equivalence":
+        return f"within ±{test.high:g}{unit}"
+    if test.low is not None and test.high is not None:
+        return f"between {test.low:g} and {test.high:g}{unit}"
+    if test.low is not None:
+        return "above 0" if test.low == 0 else f"above {test.low:g}{unit}"
+    return f"below {test.high:g}{unit}".replace(" 1 points", " 1 point")
+
+
+def estimate(result: Result) -> str:
+    """Return a result's numbers: ``+0.31 [+0.20, +0.42], 20 seeds``."""
+    if result.estimate is None or result.low is None or result.high is None:
+        return f"{result.n} seeds in common: too few"
+    if result.test.kind in ("share", "spread"):
+        unit = "%" if result.test.kind == "share" else ""
+        digits = 0 if result.test.kind == "share" else 2
+        low, high = f"{result.low:.{digits}f}", f"{result.high:.{digits}f}"
+        return f"{result.estimate:.{digits}f}{unit} [{low}, {high}], {result.n} seeds"
+    low, high = signed(result.low), signed(result.high)
+    return f"{signed(result.estimate)} [{low}, {high}], {result.n} seeds"
+
+
+def sentence(results: Iterable[Result]) -> str:
+    """Return comparisons with their numbers, for a sentence: ``BN − none +0.31 [...]; ...``."""
+    return "; ".join(f"{comparison(one.test)} {estimate(one)}" for one in results)
+
+
+def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:
+    """Return one row per claim: what it says, the verdict, the runs."""
+    rows = []
+    for one in judged:
+        runs = ", ".join(f"{label(norm)} ({n})" for norm, n in one.runs.items())
+        share = f"{_held(one)} of {len(one.primary)}" if one.primary else ""
+        rows.append((one.claim.id, one.claim.claim, one.answer, share, runs))
+    names = ["claim", "the source says", "verdict", "tests that hold", "runs (seeds)"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _held(verdict: Verdict) -> int:
+    return sum(result.answer == "supported" for result in verdict.primary)
+
+
+def comparisons(judged: Iterable[Verdict], role: str = "primary") -> pd.DataFrame:
+    """Return one row per test of that role, with its numbers and its answer."""
+    rows = [
+        (
+            verdict.claim.id,
+            comparison(one.test),
+            one.test.outcome.label,
+            hypothesis(one.test),
+            estimate(one),
+            p_value(one.p_holm),
+            one.answer,
+        )
+        for verdict in judged
+        for one in verdict.results
+        if one.test.role == role
+    ]
+    names = ["claim", "compared", "outcome", "claimed", "mean [95% interval]", "p", "answer"]
+    return pd.DataFrame(rows, columns=names)

@@ -1,0 +1,54 @@
+"""What a chapter's runs share, and how many there are of each condition: generated tables."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from normlib.claims import REPORTED
+from normlib.figures.palette import label
+from normlib.records import Experiment, Record
+from normlib.sweep.plans import Plan
+
+#: Fields of an experiment that a protocol names, and where sources A and B got their value from.
+PROTOCOL = {
+    "dataset": "both",
+    "train_size": "not stated (None: all images)",
+    "input_scaling": "not stated",
+    "model": "B: convolution 5x5, ReLU, max pooling, fully connected; A: a CNN",
+    "width": "not stated",
+    "hidden": "not stated",
+    "initialization": "not stated; the default of their framework",
+    "optimizer": "B",
+    "learning_rate": "B",
+    "momentum": "B",
+    "batch_size": "B",
+    "epochs": "A: 10, B: 4",
+}
+
+
+def protocol(plan: Plan) -> pd.DataFrame:
+    """Return the settings that all runs of ``plan`` share, with their origin."""
+    rows = []
+    for field, origin in PROTOCOL.items():
+        found = dict.fromkeys(getattr(run, field) for run in plan.experiments)
+        rows.append((field, ", ".join(map(str, found)), origin))
+    return pd.DataFrame(rows, columns=["setting", "value", "stated by"])
+
+
+def conditions(plan: Plan, records: Iterable[Record]) -> pd.DataFrame:
+    """Return the plan's conditions: what they stand for, seeds planned and seeds recorded."""
+    planned, recorded = _count(plan.experiments), _count(record.experiment for record in records)
+    stands = {number.norm: number.condition for number in REPORTED}
+    rows = [
+        (norm, label(norm), stands.get(norm, ""), seeds, recorded.get(norm, 0))
+        for norm, seeds in planned.items()
+    ]
+    names = ["condition", "in figures", "stands for the sources'", "seeds", "recorded"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _count(experiments: Iterable[Experiment]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for run in experiments:
+        counts[run.norm] = counts.get(run.norm, 0) + 1
+    return counts

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from normlib import atomic
 from normlib.datasets import INFO
 from normlib.engine.interrupted import Interrupted
+from normlib.errors import NormlibError
 from normlib.records import Experiment, Record, fingerprint
 
 NAMES = (
@@ -88,3 +89,22 @@ def crash(experiment: Experiment, **options) -> Record:
     if experiment.norm == "weight":
         raise ZeroDivisionError("an honest bug")
     return train(experiment, **options)
+
+
+def logged(experiment: Experiment, **options) -> Record:
+    """Notes each run that is begun in ``$FAKE_LOG``, with the process that computes it."""
+    with open(os.environ["FAKE_LOG"], "a", encoding="utf-8") as log:  # noqa: PTH123
+        log.write(f"{experiment.name} {os.getpid()}\n")
+    return train(experiment, **options)
+
+
+def altered(experiment: Experiment, **options) -> Record:
+    """Another result from the same environment: what verification must notice."""
+    found = train(experiment, **options)
+    history = found.history | {"test_loss": [value / 2 for value in found.history["test_loss"]]}
+    return Record.from_dict(found.to_dict() | {"history": history})
+
+
+def unavailable(experiment: Experiment, **options) -> Record:
+    """Fails as every run does when the data are missing."""
+    raise NormlibError("fashion-mnist train not found; get it with `make data`")

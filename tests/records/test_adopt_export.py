@@ -1,0 +1,117 @@
+import csv
+import hashlib
+
+import pytest
+
+from normlib.records import Experiment, Record, Store, StoreError
+from normlib.records.adopt import adopt
+from normlib.records.check import check
+from normlib.records.export import export
+from tests.sweep.fake import record
+
+RUNS = [Experiment(norm=norm, epochs=2, seed=seed) for norm in ("none", "batch") for seed in (0, 1)]
+
+
+@pytest.fixture
+def own(tmp_path):
+    store = Store([], tmp_path / "own")
+    for run in RUNS:
+        store.save(record(run))
+    return store
+
+
+@pytest.fixture
+def committed(tmp_path):
+    return Store([], tmp_path / "committed")
+
+
+def test_moves_every_record(own, committed):
+    done = adopt(own.write_to, committed, move=True)
+    assert len(done.paths) == len(RUNS)
+    assert not list(own.write_to.rglob("*.json"))
+    assert {one.key for one in committed.scan()[0]} == {run.key for run in RUNS}
+
+
+def test_copies_from_elsewhere(own, committed):
+    adopt(own.write_to, committed, move=False)
+    assert len(own.scan()[0]) == len(committed.scan()[0]) == len(RUNS)
+
+
+def test_never_overwrites(own, committed):
+    other = record(RUNS[0]).to_dict()
+    other["environment"] |= {"cpu": "another"}
+    path = committed.save(Record.from_dict(other))
+    before = path.read_bytes()
+    done = adopt(own.write_to, committed, move=True)
+    assert path.read_bytes() == before
+    assert len(committed.stored()) == len(RUNS) + 1
+    assert len(done.paths) == len(RUNS)
+
+
+def test_twice_is_once(own, committed):
+    adopt(own.write_to, committed, move=False)
+    again = adopt(own.write_to, committed, move=True)
+    assert (len(again.paths), again.already) == (0, len(RUNS))
+    assert not list(own.write_to.rglob("*.json"))
+
+
+def test_adopting_a_store_into_itself_keeps_it(own):
+    adopt(own.write_to, own, move=True)
+    assert len(own.scan()[0]) == len(RUNS)
+
+
+def test_arrays_come_along(own, committed):
+    content = b"some arrays"
+    name = "probes.npz"
+    arrays = {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
+    run = Experiment(norm="layer", epochs=1)
+    path = own.save(Record.from_dict(record(run).to_dict() | {"arrays": arrays}))
+    path.with_name(name).write_bytes(content)
+    adopt(own.write_to, committed, move=True)
+    assert committed.find(run).arrays == arrays
+    assert (committed.write_to / "fashion-mnist/cnn" / name).read_bytes() == content
+    assert check(committed)[1] == []
+    assert check(own)[1] == []
+
+
+@pytest.mark.parametrize("damage", [b"other", None], ids=["changed", "absent"])
+def test_record_without_its_arrays_stays(damage, own, committed):
+    arrays = {"file": "probes.npz", "sha256": hashlib.sha256(b"some").hexdigest()}
+    run = Experiment(norm="layer", epochs=1)
+    path = own.save(Record.from_dict(record(run).to_dict() | {"arrays": arrays}))
+    if damage is not None:
+        path.with_name("probes.npz").write_bytes(damage)
+    done = adopt(own.write_to, committed, move=True)
+    assert [problem.path for problem in done.problems] == [path]
+    assert path.exists()
+    assert committed.find(run) is None
+    assert len(done.paths) == len(RUNS)
+
+
+def test_export_of_everything_comes_back(own, committed, tmp_path):
+    file = tmp_path / "all.jsonl"
+    assert export(own.scan()[0], file) == len(RUNS)
+    file.write_bytes(file.read_bytes() + b'{"schema": 1\n')
+    done = adopt(file, committed, move=True)
+    assert committed.scan()[0] == own.scan()[0]
+    assert "line 5" in str(done.problems[0])
+    assert file.exists()
+
+
+def test_csv_is_tidy(own, tmp_path):
+    file = tmp_path / "all.csv"
+    rows = export(own.scan()[0], file)
+    with file.open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert rows == len(table) == 2 * len(RUNS)
+    assert {(row["key"], row["epoch"]) for row in table} == {
+        (run.key, str(epoch)) for run in RUNS for epoch in (1, 2)
+    }
+    assert {row["norm"] for row in table} == {"none", "batch"}
+    assert all(float(row["test_accuracy"]) == 0.5 for row in table)
+    assert all(row["validation_accuracy"] == "" for row in table)
+
+
+def test_export_elsewhere_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"choose a \.csv"):
+        export([], tmp_path / "all.parquet")

@@ -1,0 +1,99 @@
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from normlib.records import Experiment, ExperimentError, experiment
+from normlib.records.choices import ALL_NORMS, DATASETS
+
+EXPERIMENTS = st.builds(
+    Experiment,
+    dataset=st.sampled_from(DATASETS),
+    norm=st.sampled_from(ALL_NORMS),
+    seed=st.integers(0, 2**63 - 1),
+    learning_rate=st.floats(1e-6, 10),
+    momentum=st.floats(0, 0.999),
+    epochs=st.integers(1, 100),
+    train_size=st.none() | st.integers(100, 60_000),
+)
+
+
+def test_keys_never_change():
+    """Records on disk are found by these; a new value here orphans every recorded run."""
+    assert Experiment().key == "3f1f72e1fd6e7d18"
+    assert Experiment(norm="tensorflow:batch", seed=3).key == "384d984b730d85d7"
+
+
+def test_key_forgets_defaults():
+    """A field added later, left at its default, keeps the keys of all older runs."""
+    spelled_out = Experiment(width=32, norm="none", momentum=0.9)
+    assert spelled_out.key == Experiment().key
+    assert Experiment().changes() == {}
+
+
+def test_key_depends_on_the_protocol(monkeypatch):
+    before = Experiment().key
+    monkeypatch.setattr(experiment, "PROTOCOL", 2)
+    assert Experiment().key != before
+
+
+@given(EXPERIMENTS)
+def test_round_trip(one):
+    again = Experiment.from_dict(json.loads(json.dumps(one.to_dict())))
+    assert again == one
+    assert again.key == one.key
+    assert hash(again) == hash(one)
+
+
+@given(EXPERIMENTS, EXPERIMENTS)
+def test_key_tells_experiments_apart(one, other):
+    assert (one.key == other.key) == (one == other)
+
+
+@given(EXPERIMENTS)
+def test_name_fits_a_file(one):
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", one.name)
+    assert len(one.name) < 200
+
+
+def test_names_are_readable():
+    assert Experiment().name == "none-seed00"
+    assert Experiment(norm="tensorflow:batch", seed=3).name == "tensorflow-batch-seed03"
+    assert Experiment(norm="batch", learning_rate=0.1).name == "batch-learningrate0.1-seed00"
+
+
+@pytest.mark.parametrize(
+    ("norm", "framework"),
+    [("batch", "normlib"), ("torch:layer", "torch"), ("tensorflow:none", "tensorflow")],
+)
+def test_framework(norm, framework):
+    assert Experiment(norm=norm).framework == framework
+
+
+def test_equal_numbers_of_other_types_share_a_key():
+    plain = Experiment(learning_rate=1.0, seed=4, weight_decay=0.0)
+    for same in (
+        Experiment(learning_rate=1, seed=4),
+        Experiment(learning_rate=np.float64(1), seed=np.int64(4)),
+        Experiment(learning_rate=1.0, seed=4, weight_decay=-0.0),
+    ):
+        assert same.key == plain.key
+        assert [type(value) for value in same.to_dict().values()] == [
+            type(value) for value in plain.to_dict().values()
+        ]
+
+
+def test_replace_validates():
+    assert Experiment(norm="batch").replace(seed=2).seed == 2
+    with pytest.raises(ExperimentError, match="epochs=0"):
+        Experiment().replace(epochs=0)
+    with pytest.raises(ExperimentError, match="unknown experiment field 'seeds'"):
+        Experiment().replace(seeds=2)
+
+
+def test_is_frozen():
+    with pytest.raises(AttributeError):
+        Experiment().seed = 1

@@ -36,7 +36,7 @@ def recall(info: Info, split: Split) -> ImageSet | None:
         # Copy-on-write: torch warns of arrays that cannot be written to.
         content = np.asarray(np.memmap(file, np.uint8, mode="c"))
         images = content[:pixels].reshape(size, *info.shape)
-        return checked(info, split, images, content[pixels:], str(file))
+        return checked(info, split, images, content[pixels:], file)
     except (DatasetError, OSError) as error:
         _log.warning(
             "decoding %s %s again, since its cache is damaged: %s", info.name, split, error

@@ -1,6 +1,6 @@
 """The official archives of CIFAR-10: the binary and the python version, packed or unpacked."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def _arrays(batch: dict[bytes, Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return pixels, np.array([t if isinstance(t, int) else -1 for t in targets], np.int64)
 
 
-def _contents(path: Path, wanted: Any) -> dict[str, bytes]:
+def _contents(path: Path, wanted: Sequence[str]) -> dict[str, bytes]:
     read = tarball.unpacked if path.is_dir() else tarball.archive
     contents = read(path, wanted, _MOST)
     for name in wanted:

@@ -6,7 +6,6 @@ import typer
 
 from normlib.datasets import cache, search
 from normlib.datasets.errors import DatasetError
-from normlib.datasets.imageset import checked
 from normlib.datasets.info import INFO, SPLITS, Info, Split
 from normlib.datasets.loading import load, missing, named
 
@@ -67,7 +66,7 @@ def _checked(info: Info, split: Split, *, needed: bool) -> str:
         return "ok, made by formula"
     # The files rather than the cache, which would hide that they are damaged.
     if source := search.find(info, split):
-        checked(info, split, *source.read(), source=str(source.path))
+        source.load(info, split)
         return f"ok, {source.path}"
     if info.kind == "published" and cache.recall(info, split):
         return f"ok, {cache.path(info, split)}"

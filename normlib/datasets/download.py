@@ -12,7 +12,6 @@ from pathlib import Path
 from normlib import paths
 from normlib.datasets import search
 from normlib.datasets.errors import DatasetError
-from normlib.datasets.imageset import checked
 from normlib.datasets.info import SPLITS, Info
 
 _PREFIX = ".download-"
@@ -70,7 +69,7 @@ def fetch(info: Info) -> Path:
             for split in SPLITS:
                 if (source := search.find_in(folder, info, split)) is None:
                     raise DatasetError(f"{info.name} {split} is not in the downloaded files")
-                checked(info, split, *source.read(), source=str(source.path))
+                source.load(info, split)
             for file in sorted(folder.iterdir()):
                 file.replace(target / file.name)
     except OSError as error:

@@ -97,4 +97,4 @@ def find(folder: Path, names: Set[str], info: Info, split: Split) -> Source | No
         # IDX has no axis of channels.
         return np.expand_dims(read(images, size * height * width), 1), read(labels, size)
 
-    return Source(images, read_both)
+    return Source(images, read_both, labels)

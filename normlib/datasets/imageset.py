@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,32 +38,35 @@ def content_hash(images: Bytes, labels: Bytes) -> str:
 
 
 def checked(
-    info: Info, split: Split, images: NDArray[np.generic], labels: NDArray[np.generic], source: str
+    info: Info,
+    split: Split,
+    images: NDArray[np.generic],
+    labels: NDArray[np.generic],
+    source: Path | str,
+    labels_source: Path | str | None = None,
 ) -> ImageSet:
     """Return the arrays as an `ImageSet` if they are exactly the split that ``info`` describes.
 
-    Raises `DatasetError` naming ``source``, and the first of shape, type, label range and content
-    hash that is wrong.
+    Labels may be of any integer type. Raises `DatasetError` naming ``source`` (``labels_source`` if
+    the labels are at fault), and the first of shape, type, label range and content hash that is
+    wrong.
     """
     remedy = f"put the official {info.name} in its place or remove it"
     shape = (info.sizes[split], *info.shape)
-    for what, array, expected in (("images", images, shape), ("labels", labels, shape[:1])):
-        if array.shape != expected:
-            raise DatasetError(
-                f"{source}: {what} of shape {array.shape}, but {info.name} {split} has {expected}; "
-                f"{remedy}"
-            )
-    if images.dtype != np.uint8 or not np.issubdtype(labels.dtype, np.integer):
+    named, last = labels_source or source, len(info.classes) - 1
+    if images.shape != shape or images.dtype != np.uint8:
         raise DatasetError(
-            f"{source}: images of type {images.dtype} and labels of type {labels.dtype}, not uint8 "
-            f"and integer; {remedy}"
+            f"{source}: {images.dtype} images of shape {images.shape}, but {info.name} {split} has "
+            f"uint8 of shape {shape}; {remedy}"
+        )
+    if labels.shape != shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise DatasetError(
+            f"{named}: {labels.dtype} labels of shape {labels.shape}, but {info.name} {split} has "
+            f"integers of shape {shape[:1]}; {remedy}"
         )
     for label in (int(labels.min()), int(labels.max())):
-        if not 0 <= label < len(info.classes):
-            raise DatasetError(
-                f"{source}: label {label}, but {info.name} has 0 to {len(info.classes) - 1}; "
-                f"{remedy}"
-            )
+        if not 0 <= label <= last:
+            raise DatasetError(f"{named}: label {label}, but {info.name} has 0 to {last}; {remedy}")
     pixels, targets = images.astype(np.uint8, copy=False), labels.astype(np.uint8, copy=False)
     if (found := content_hash(pixels, targets)) != info.sha256[split]:
         raise DatasetError(

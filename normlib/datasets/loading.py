@@ -10,8 +10,9 @@ from normlib.datasets.info import INFO, SPLITS, Info, Split
 def load(name: str, split: Split, *, download: bool = False) -> ImageSet:
     """Return one split of the data set ``name``, its content checked against `INFO`.
 
-    Looked for in ``$NORMLIB_DATA``, ``data/local`` and the system's packages. ``download`` fetches
-    a published set into ``data/local`` if none of them has it. Raises `MissingDatasetError` if
+    Looked for in ``$NORMLIB_DATA``, ``data/local`` and the system's packages, unless it is already
+    decoded in ``data/local/cache``. ``download`` fetches a published set into ``data/local`` if
+    none of them has it. Raises `MissingDatasetError` if
     there is none, `DatasetError` if what was found is not the data set.
     """
     info = named(name)
@@ -19,7 +20,7 @@ def load(name: str, split: Split, *, download: bool = False) -> ImageSet:
         raise DatasetError(f"no split is called {split!r}; choose from {', '.join(SPLITS)}")
     if info.kind == "synthetic":
         made = synthetic.make(name, split, info.shape, info.sizes[split], len(info.classes))
-        return checked(info, split, *made, source="normlib.datasets.synthetic")
+        return checked(info, split, *made, synthetic.__name__)
     if info.kind == "published" and (kept := cache.recall(info, split)):
         return kept
     source = search.find(info, split)
@@ -27,7 +28,7 @@ def load(name: str, split: Split, *, download: bool = False) -> ImageSet:
         source = search.find_in(fetch(info), info, split)
     if source is None:
         raise missing(info, split)
-    found = checked(info, split, *source.read(), source=str(source.path))
+    found = source.load(info, split)
     return cache.keep(found, info) if info.kind == "published" else found
 
 

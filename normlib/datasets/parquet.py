@@ -107,7 +107,7 @@ def _whole(column: Any, path: Path, first: int) -> NDArray[np.int64]:
 
 
 def _decode(content: object, info: Info, source: str) -> Bytes:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not isinstance(content, bytes):
         raise DatasetError(f"{source}: no image; {_REMEDY}")
@@ -123,6 +123,9 @@ def _decode(content: object, info: Info, source: str) -> Bytes:
                 f"{info.name} has {channels} x {height} x {width}; {_REMEDY}"
             )
         pixels = np.asarray(image, np.uint8)
+    except UnidentifiedImageError as error:
+        # Its own message is the address of our buffer.
+        raise DatasetError(f"{source}: not a PNG or WebP image; {_REMEDY}") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
         raise DatasetError(f"{source}: not a PNG or WebP image ({error}); {_REMEDY}") from error
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)

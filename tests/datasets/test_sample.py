@@ -18,7 +18,6 @@ from normlib.datasets import (
     sample,
     search,
 )
-from normlib.datasets.imageset import checked
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "sample"
 
@@ -90,4 +89,4 @@ def test_the_system_package_is_the_official_set() -> None:
     for split in SPLITS:
         source = search.find_in(folder, info, split)
         assert source is not None
-        checked(info, split, *source.read(), source=str(source.path))
+        source.load(info, split)

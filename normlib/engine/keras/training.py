@@ -51,6 +51,7 @@ def train(
     training, test = data or (load(experiment.dataset, "train"), load(experiment.dataset, "test"))
     parts = portions(experiment, len(training.labels))
     tf, keras = runtime.start(threads)
+    keras.utils.clear_session()  # a worker trains one run after another
     trainer = Trainer(tf, keras, experiment)
     step, evaluate = trainer.steps(training)
     _, evaluate_test = trainer.steps(test)

@@ -1,6 +1,7 @@
 """Turn the stage into HTML with Jupyter Book, and put finished HTML in place."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from normlib.book.layout import Book, BookError
 EPOCH = "1735689600"  # outside a git checkout: 1 January 2025
 # jupyter-book as a module of this interpreter, whatever is first in PATH
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build(book: Book) -> Path:
@@ -45,11 +49,11 @@ def build(book: Book) -> Path:
     log.write_text(done.stdout + done.stderr, encoding="utf8")
     html = folder / "_build" / "html"
     if done.returncode != 0 or not (html / "index.html").is_file():
-        lines = (done.stdout + done.stderr).splitlines()
+        lines = COLOUR.sub("", done.stdout + done.stderr).splitlines()
         told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-3:]
         raise BookError(f"jupyter-book: {'; '.join(told[:8])} (all of it in {log})")
-    for leftover in (".buildinfo", ".doctrees", "objects.inv.tmp"):
-        (html / leftover).unlink(missing_ok=True)
+    # a hash of the configuration, for incremental builds only
+    (html / ".buildinfo").unlink(missing_ok=True)
     return html
 
 

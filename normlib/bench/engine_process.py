@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--warmup", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--compiled", action="store_true")
     arguments = parser.parse_args()
     data = image_set(arguments.data)
     stamps: list[float] = []
@@ -42,7 +43,13 @@ def main() -> None:
             raise _EnoughError
 
     try:
-        train(experiment(), threads=1, on_step=on_step, data=(data, data))
+        train(
+            experiment(),
+            threads=1,
+            on_step=on_step,
+            data=(data, data),
+            compiled=arguments.compiled,
+        )
     except _EnoughError:
         print(json.dumps({"stamps": stamps[arguments.warmup - 1 :]}))
 

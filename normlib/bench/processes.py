@@ -1,6 +1,7 @@
 """Processes that measure, one at a time or side by side."""
 
 import json
+import re
 import subprocess
 import tempfile
 import time
@@ -47,14 +48,21 @@ def run(
             for file in (out, err):
                 file.seek(0)
             if code:
-                said = err.read().decode(errors="replace").strip().splitlines()
-                raise BenchError(f"`{name}` failed with code {code}: {(said or ['silently'])[-1]}")
+                said = told(err.read().decode(errors="replace"))
+                raise BenchError(f"`{name}` failed with code {code}: {said}")
             lines = out.read().decode(errors="replace").strip().splitlines()
             try:
                 answers.append(json.loads(lines[-1]))
             except (IndexError, ValueError):
                 raise BenchError(f"`{name}` printed no JSON: {lines[-1:]}") from None
         return answers
+
+
+def told(stderr: str) -> str:
+    """Return the line that names the error, else the last; torch adds hints after its errors."""
+    lines = stderr.strip().splitlines() or ["nothing on stderr"]
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Unsupported)\b", line)]
+    return (named or lines)[-1]
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:

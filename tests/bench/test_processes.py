@@ -45,3 +45,16 @@ def test_a_process_that_hangs_is_stopped() -> None:
 def test_no_answer_is_an_error(code: str) -> None:
     with pytest.raises(BenchError, match="printed no JSON"):
         processes.run([python(code)], os.environ)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "line"),
+    [
+        ("a\nValueError: b\n", "ValueError: b"),
+        ("torch.a.Unsupported: b\n\nSet THIS for more", "torch.a.Unsupported: b"),
+        ("killed", "killed"),
+        ("", "nothing on stderr"),
+    ],
+)
+def test_the_line_that_names_the_error_is_told(stderr: str, line: str) -> None:
+    assert processes.told(stderr) == line

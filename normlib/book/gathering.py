@@ -19,10 +19,11 @@ class Gathered:
         total = len(self.plan.experiments)
         if not self.missing:
             return f"All {total} runs of plan {self.plan.name} are recorded."
-        lacking: dict[str, int] = {}
+        # Counted in the plan's order of conditions, whichever runs happen to be there.
+        lacking = {run.norm: 0 for run in self.plan.experiments}
         for run in self.missing:
-            lacking[run.norm] = lacking.get(run.norm, 0) + 1
-        named = ", ".join(f"{norm} {count}" for norm, count in lacking.items())
+            lacking[run.norm] += 1
+        named = ", ".join(f"{norm} {count}" for norm, count in lacking.items() if count)
         remedy = (
             f"normlib run {self.plan.name}"
             if set(self.missing) <= set(PLANS[self.plan.name].experiments)

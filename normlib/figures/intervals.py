@@ -84,7 +84,7 @@ def forest(
                 _point(one, place, row, row["first"], filled=bool(decided))
                 for norm in (row["first"], row["second"]):
                     counts[norm] = max(int(row["n"]), counts.get(norm, 0))
-            one.set(title=title, xlabel="difference (percentage points)")
+            one.set(title=title, xlabel="difference (points)")
         style.sign(figure, counts, plan)
     return figure
 

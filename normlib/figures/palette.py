@@ -1,7 +1,7 @@
 """One look per method through the whole book: colour and marker; the framework is a line style.
 
-Colours follow Okabe and Ito (a darker vermilion for LN), with darker ones of Paul Tol's for the rarer methods; they stay apart
-for readers with red-green colour blindness, and a marker of its own says the same again.
+Colours follow Okabe and Ito (with a darker vermilion for LN), for the rarer methods Paul Tol; they
+stay apart for readers with red-green colour blindness, and a marker of its own says the same again.
 """
 
 COLOURS: dict[str, str] = {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from normlib.layers import InstanceNorm2d as InstanceNorm2d
     from normlib.layers import InstanceNorm3d as InstanceNorm3d
     from normlib.layers import LayerNorm as LayerNorm
+    from normlib.layers import LayerNormChannels as LayerNormChannels
     from normlib.layers import RMSNorm as RMSNorm
     from normlib.layers import WeightNorm as WeightNorm
     from normlib.layers import weight_norm as weight_norm
@@ -36,6 +37,7 @@ _LAYERS = (
     "InstanceNorm2d",
     "InstanceNorm3d",
     "LayerNorm",
+    "LayerNormChannels",
     "RMSNorm",
     "WeightNorm",
     "weight_norm",

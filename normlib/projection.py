@@ -201,9 +201,7 @@ class _Rescale(Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(
-        x: Tensor, gamma: Tensor | None, beta: Tensor | None, mu: Tensor | None
-    ) -> Tensor:
+    def forward(x: Tensor, gamma: Tensor | None, beta: Tensor | None, mu: Tensor | None) -> Tensor:
         y = _wide(x)
         y = y.clone() if mu is None else y - mu
         y = y if gamma is None else _times(y, gamma)

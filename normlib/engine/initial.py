@@ -54,9 +54,7 @@ def _generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
-def _glorot_uniform(
-    generator: np.random.Generator, shape: tuple[int, ...]
-) -> NDArray[np.float32]:
+def _glorot_uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
     field = math.prod(shape[2:])
     bound = math.sqrt(6 / ((shape[0] + shape[1]) * field))
     return generator.uniform(-bound, bound, shape).astype(np.float32)

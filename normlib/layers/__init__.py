@@ -8,6 +8,7 @@ from normlib.layers.sample import (
     InstanceNorm2d,
     InstanceNorm3d,
     LayerNorm,
+    LayerNormChannels,
     RMSNorm,
 )
 from normlib.layers.weight import WeightNorm, weight_norm
@@ -23,6 +24,7 @@ __all__ = [
     "InstanceNorm2d",
     "InstanceNorm3d",
     "LayerNorm",
+    "LayerNormChannels",
     "RMSNorm",
     "WeightNorm",
     "weight_norm",

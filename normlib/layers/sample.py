@@ -31,6 +31,38 @@ class LayerNorm(nn.LayerNorm):
         return sphere(x, dims, gamma, beta, eps=self.eps)[0]
 
 
+class LayerNormChannels(nn.Module):
+    """Normalize over the channels, at each position by itself.
+
+    ``y = gamma * (x - mu) / sqrt(sigma2 + eps) + beta`` with ``mu`` and the biased ``sigma2``
+    over ``C``, and ``gamma`` and ``beta`` per channel: LayerNorm on channels-last activations.
+
+    Args:
+        num_channels: Number of channels ``C``.
+        eps: Added to the variance.
+        norm: The LayerNorm over ``C`` that computes it; None for normlib's own.
+
+    Shape:
+        (N, C, ...), and the same out.
+
+    Raises:
+        RuntimeError: the input does not have ``C`` channels in dimension 1.
+
+    Source: Ba, Kiros and Hinton 2016, https://arxiv.org/abs/1607.06450
+    """
+
+    def __init__(
+        self, num_channels: int, eps: float = 1e-5, norm: nn.LayerNorm | None = None
+    ) -> None:
+        super().__init__()
+        self.norm = LayerNorm(num_channels, eps) if norm is None else norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
+        y: Tensor = self.norm(x.movedim(1, -1))
+        return y.movedim(-1, 1)
+
+
 class RMSNorm(nn.RMSNorm):
     """Divide by the root mean square over the trailing dimensions.
 
@@ -76,7 +108,9 @@ class GroupNorm(nn.GroupNorm):
     def forward(self, input: Tensor) -> Tensor:
         x, groups = input, self.num_groups
         if x.dim() < 2:
-            raise RuntimeError(f"Expected at least 2 dimensions, got input of size {tuple(x.shape)}")
+            raise RuntimeError(
+                f"Expected at least 2 dimensions, got input of size {tuple(x.shape)}"
+            )
         channels = x.shape[1]
         if channels % groups:
             raise RuntimeError(

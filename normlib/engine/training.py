@@ -1,0 +1,225 @@
+"""``train``: from an experiment to its record, in PyTorch."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from normlib.datasets import INFO, ImageSet, load
+from normlib.engine import checkpoint as checkpoints
+from normlib.engine.initial import initial_arrays
+from normlib.engine.interrupted import Interrupted
+from normlib.engine.order import batch_order
+from normlib.engine.portions import Indices, batches, portions
+from normlib.engine.recording import History, finish, now
+from normlib.engine.state import restore, state
+from normlib.errors import NormlibError
+from normlib.models import build
+from normlib.records import Experiment, Record
+from normlib.records.fingerprint import code_state, environment
+
+EVALUATION_BATCH = 1000
+
+
+def train(
+    experiment: Experiment,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[int, dict[str, Any]], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    data: tuple[ImageSet, ImageSet] | None = None,
+    compiled: bool = False,
+) -> Record:
+    """Train the network of ``experiment`` and return what happened.
+
+    The images stay on the device as uint8; the batches of an epoch depend on seed and epoch
+    alone; nothing else is random. The running loss and accuracy of an epoch are averages over
+    its images before each update, in training mode; the other values are taken in evaluation
+    mode after the epoch's last update.
+
+    Args:
+        experiment: What to train; its norm is one of normlib's or torch's.
+        device: "cpu", "cuda" or "cuda:1".
+        threads: Of the CPU; another number gives other last bits.
+        checkpoint: File to which the state is saved after each epoch. If it exists and fits,
+            the run goes on from it with the result it would have had.
+        on_epoch: Called with the epoch, counted from 1, and its values.
+        on_step: Called after each update with its number within the epoch and their count.
+        should_stop: Asked after each epoch.
+        data: Training and test set, loaded if None.
+        compiled: Whether the network goes through torch.compile; other last bits, too.
+
+    Raises:
+        Interrupted: ``should_stop()`` was true after an epoch; the checkpoint is saved.
+        DatasetError: the data are not there, or not what they should be.
+        NormlibError: there is no such device.
+    """
+    code_state()
+    torch.set_num_threads(threads)
+    # Momentum of a unit that died decays into numbers so small that a CPU computes them slowly.
+    torch.set_flush_denormal(True)
+    where = _device(device)
+    training, test = data or (load(experiment.dataset, "train"), load(experiment.dataset, "test"))
+    parts = portions(experiment, len(training.labels))
+    train_set, test_set = _Resident(training, where, experiment), _Resident(test, where, experiment)
+
+    model = build(experiment, initial_arrays(experiment))
+    model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        experiment.learning_rate,
+        experiment.momentum,
+        weight_decay=experiment.weight_decay,
+        fused=True,
+    )
+    forward = torch.compile(model) if compiled else model
+
+    mode = "compiled" if compiled else "eager"
+    surroundings = environment(
+        {"torch": torch.__version__},
+        "cpu" if where.type == "cpu" else torch.cuda.get_device_name(where),
+        threads,
+        mode,
+        torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else None,
+    )
+    engine = f"torch {torch.__version__}, {where.type}, {threads} threads, {mode}"
+    history, started = History(), now()
+    saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
+    if saved:
+        restore(model, optimizer, saved.arrays)
+        history, started = saved.history, saved.started
+
+    while history.epochs < experiment.epochs and not history.diverged:
+        order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
+        todo = batches(order, experiment.batch_size, experiment.last_batch)
+        begin = time.perf_counter()
+        running = _one_epoch(forward, optimizer, train_set, todo, on_step)
+        seconds = time.perf_counter() - begin
+        values = {
+            **_named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),
+            "train_loss_running": running[0],
+            "train_accuracy_running": running[1],
+            **_named("test", _evaluate(forward, test_set, np.arange(len(test.labels)), experiment)),
+        }
+        if len(parts.validation):
+            values["validation_accuracy"] = _evaluate(
+                forward, train_set, parts.validation, experiment
+            )[1]
+        row = history.append(**values, seconds=seconds)
+        if checkpoint:
+            checkpoints.save(
+                checkpoint, experiment, engine, state(model, optimizer), history, started
+            )
+        if on_epoch:
+            on_epoch(history.epochs, row)
+        if should_stop and should_stop() and history.epochs < experiment.epochs:
+            raise Interrupted(
+                f"{experiment.name} stopped after epoch {history.epochs} of {experiment.epochs}; "
+                "run it again to go on from there"
+            )
+
+    return finish(
+        experiment,
+        history,
+        surroundings,
+        started,
+        dataset={
+            "name": training.name,
+            "train_sha256": training.sha256,
+            "test_sha256": test.sha256,
+        },
+    )
+
+
+class _Resident:
+    """A data set on the device, as uint8; a batch is gathered and scaled there."""
+
+    def __init__(self, data: ImageSet, device: torch.device, experiment: Experiment) -> None:
+        self.images = torch.tensor(data.images, device=device)
+        self.labels = torch.tensor(data.labels, device=device).long()
+        info = INFO[experiment.dataset]
+        standard = experiment.input_scaling == "standard"
+        mean = [255 * m for m in info.mean] if standard else [0.0] * info.shape[0]
+        std = [255 * s for s in info.std] if standard else [255.0] * info.shape[0]
+        self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
+        self.std = torch.tensor(std, device=device).view(-1, 1, 1)
+
+    def batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
+        chosen = torch.from_numpy(indices).to(self.images.device)
+        x = self.images[chosen].float().sub_(self.mean).div_(self.std)
+        return x.contiguous(memory_format=torch.channels_last), self.labels[chosen]
+
+
+def _one_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: _Resident,
+    todo: list[Indices],
+    on_step: Callable[[int, int], None] | None,
+) -> tuple[float, float]:
+    """Train on these batches; return loss and accuracy, averaged over images."""
+    model.train()
+    sums = torch.zeros(2, dtype=torch.float64, device=data.images.device)
+    for number, indices in enumerate(todo, start=1):
+        x, y = data.batch(indices)
+        logits = model(x)
+        loss = F.cross_entropy(logits, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            sums += torch.stack((loss.double() * len(y), (logits.argmax(1) == y).sum().double()))
+        if on_step:
+            on_step(number, len(todo))
+    total, correct = sums.tolist()
+    images = sum(map(len, todo))
+    return total / images, correct / images
+
+
+@torch.no_grad()
+def _evaluate(
+    model: nn.Module,
+    data: _Resident,
+    indices: Indices,
+    experiment: Experiment,
+) -> tuple[float, float]:
+    """Return mean loss and accuracy, in evaluation mode, over the images of ``indices``."""
+    model.eval()
+    # Without running averages the statistics are the batch's, so its size matters.
+    by_batch = experiment.norm == "batch-batchstats"
+    size = experiment.batch_size if by_batch else EVALUATION_BATCH
+    sums = torch.zeros(2, dtype=torch.float64, device=data.images.device)
+    for chosen in batches(indices, size):
+        x, y = data.batch(chosen)
+        logits = model(x)
+        loss = F.cross_entropy(logits, y, reduction="sum")
+        sums += torch.stack((loss.double(), (logits.argmax(1) == y).sum().double()))
+    total, correct = sums.tolist()
+    return total / len(indices), correct / len(indices)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise NormlibError(
+            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); choose cpu"
+        ) from error
+    if device.type == "cuda":
+        # The same kernels every time; the fastest for a shape may differ between runs.
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+    return device
+
+
+def _named(part: str, values: tuple[float, float]) -> dict[str, float]:
+    return {f"{part}_loss": values[0], f"{part}_accuracy": values[1]}

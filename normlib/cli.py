@@ -106,13 +106,14 @@ def run(
 @records_app.command("check")
 def check_records() -> None:
     """Validate every file of every folder of records; exit code 1 if there is a problem."""
+    from normlib.datasets import INFO
     from normlib.records import Store
     from normlib.records.check import check
     from normlib.sweep import PLANS
     from normlib.sweep.listing import table
 
     store = Store.default()
-    valid, problems = check(store)
+    valid, problems = check(store, {name: info.sha256 for name, info in INFO.items()})
     typer.echo(table(PLANS.values(), store))
     for problem in problems:
         typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)

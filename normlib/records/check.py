@@ -1,27 +1,31 @@
 """Everything that can be wrong with the files of a store, found without training anything."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from normlib.datasets import INFO, SPLITS
 from normlib.records.record import canonical
 from normlib.records.store import Problem, Store, Stored, same_place
 
 COMPANIONS = ("README.md", ".gitkeep", ".gitignore")
 
 
-def check(store: Store) -> tuple[list[Stored], list[Problem]]:
+Official = Mapping[str, Mapping[Any, str]]
+"""By data set and split, the content hash of the official data."""
+
+
+def check(store: Store, official: Official) -> tuple[list[Stored], list[Problem]]:
     """Return the valid records of ``store`` and every problem with any of its files.
 
-    Beyond what reading a record checks: the data set's content hashes, the arrays' files, files
-    that are no records, and records of one experiment and one environment with other results.
+    Beyond what reading a record checks: the content hashes of its data against ``official``, the
+    arrays' files, files that are no records, and records of one experiment and one environment with other results.
     """
     found = store.stored()
     problems = list(store.problems)
     valid = []
     for stored in found:
-        wrong = list(_wrong(stored))
+        wrong = list(_wrong(stored, official))
         problems += wrong
         if not wrong:
             valid.append(stored)
@@ -30,16 +34,16 @@ def check(store: Store) -> tuple[list[Stored], list[Problem]]:
     return valid, problems
 
 
-def _wrong(stored: Stored) -> Iterator[Problem]:
+def _wrong(stored: Stored, official: Official) -> Iterator[Problem]:
     record = stored.record
-    info = INFO[record.experiment.dataset]
-    for split in SPLITS:
+    name = record.experiment.dataset
+    for split, expected in official.get(name, {}).items():
         sha256 = record.dataset[f"{split}_sha256"]
-        if sha256 != info.sha256[split]:
+        if sha256 != expected:
             yield Problem(
                 stored.path,
-                f"it was computed on other {info.name} {split} data ({sha256[:16]}... instead of "
-                f"{info.sha256[split][:16]}...); compute it again on the official data",
+                f"it was computed on other {name} {split} data ({sha256[:16]}... instead of "
+                f"{expected[:16]}...); compute it again on the official data",
             )
     if record.arrays is not None:
         file = stored.path.with_name(record.arrays["file"])

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from normlib.engine.interrupted import Interrupted
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Store, fingerprint
 from normlib.sweep import checkpoints, locks
@@ -109,11 +110,10 @@ def main() -> None:
         job = inbox.get()
         try:
             train(job, trainer, stop, send)
+        except Interrupted:
+            send("interrupted")
         except NormlibError as error:
-            if type(error).__name__ == "Interrupted":
-                send("interrupted")
-            else:
-                send("failed", error=str(error), expected=True)
+            send("failed", error=str(error), expected=True)
         except Exception as error:
             traceback.print_exc()
             sys.stderr.flush()

@@ -21,11 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normlib import paths
+from normlib.datasets import INFO
 from normlib.records import Store
 from normlib.records.check import check
 from normlib.records.record import canonical
 from normlib.sweep import named
 
+OFFICIAL = {name: info.sha256 for name, info in INFO.items()}
 ZERO = (
     "finished runs lost",
     "unreadable files",
@@ -135,7 +137,7 @@ def kill_often(
             counts["kills with workers at work"] += bool(workers)
         sweep.communicate()
         counts["workers left alive"] += outlived(workers)
-        counts["unreadable files"] += len(check(trial.store)[1])
+        counts["unreadable files"] += len(check(trial.store, OFFICIAL)[1])
         now = trial.results()
         counts["finished runs lost"] += len(before.keys() - now.keys())
         counts["kills that found a checkpoint"] += any(
@@ -151,7 +153,7 @@ def kill_often(
 def _finish_round(trial: Trial, expected: dict[str, str], counts: Counter[str]) -> None:
     trial.complete()
     results = trial.results()
-    counts["unreadable files"] += len(check(trial.store)[1])
+    counts["unreadable files"] += len(check(trial.store, OFFICIAL)[1])
     counts["stray files after a complete sweep"] += len(trial.strays())
     counts["finished runs lost"] += len(expected.keys() - results.keys())
     counts["histories that differ"] += sum(

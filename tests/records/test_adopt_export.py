@@ -7,6 +7,7 @@ from normlib.records import Experiment, Record, Store, StoreError
 from normlib.records.adopt import adopt
 from normlib.records.check import check
 from normlib.records.export import export
+from tests.faults.kill_sweep import OFFICIAL
 from tests.sweep.fake import record
 
 RUNS = [Experiment(norm=norm, epochs=2, seed=seed) for norm in ("none", "batch") for seed in (0, 1)]
@@ -70,8 +71,8 @@ def test_arrays_come_along(own, committed):
     adopt(own.write_to, committed, move=True)
     assert committed.find(run).arrays == arrays
     assert (committed.write_to / "fashion-mnist/cnn" / name).read_bytes() == content
-    assert check(committed)[1] == []
-    assert check(own)[1] == []
+    assert check(committed, OFFICIAL)[1] == []
+    assert check(own, OFFICIAL)[1] == []
 
 
 @pytest.mark.parametrize("damage", [b"other", None], ids=["changed", "absent"])

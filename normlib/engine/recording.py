@@ -1,7 +1,8 @@
 """From the values of each epoch to a Record; shared by all frameworks, so it imports none."""
 
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,6 +43,15 @@ class History:
         for name, value in row.items():
             self.columns.setdefault(name, []).append(value)
         return row
+
+
+def clock(device: str, threads: int) -> Callable[[], float]:
+    """Return the clock for an epoch's ``seconds``.
+
+    One thread of a CPU is timed by the processor's time that it was given, so that a run that
+    had to share its core with others is not called slow; anything else by the wall clock.
+    """
+    return time.process_time if device == "cpu" and threads == 1 else time.perf_counter
 
 
 def now() -> str:

@@ -1,6 +1,5 @@
 """``train``: from an experiment to its record, in PyTorch."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from normlib.engine.initial import initial_arrays
 from normlib.engine.interrupted import Interrupted
 from normlib.engine.order import batch_order
 from normlib.engine.portions import Indices, batches, portions
-from normlib.engine.recording import History, finish, now
+from normlib.engine.recording import History, clock, finish, now
 from normlib.engine.state import restore, state
 from normlib.errors import NormlibError
 from normlib.models import build
@@ -91,7 +90,7 @@ def train(
         torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else None,
     )
     engine = f"torch {torch.__version__}, {where.type}, {threads} threads, {mode}"
-    history, started = History(), now()
+    history, started, seconds = History(), now(), clock(where.type, threads)
     saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
     if saved:
         restore(model, optimizer, saved.arrays)
@@ -100,9 +99,9 @@ def train(
     while history.epochs < experiment.epochs and not history.diverged:
         order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
         todo = batches(order, experiment.batch_size, experiment.last_batch)
-        begin = time.perf_counter()
+        begin = seconds()
         running = _one_epoch(forward, optimizer, train_set, todo, on_step)
-        seconds = time.perf_counter() - begin
+        taken = seconds() - begin
         values = {
             **_named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),
             "train_loss_running": running[0],
@@ -113,7 +112,7 @@ def train(
             values["validation_accuracy"] = _evaluate(
                 forward, train_set, parts.validation, experiment
             )[1]
-        row = history.append(**values, seconds=seconds)
+        row = history.append(**values, seconds=taken)
         if checkpoint:
             checkpoints.save(
                 checkpoint, experiment, engine, state(model, optimizer), history, started

@@ -1,6 +1,5 @@
 """``train`` for experiments whose norm is one of Keras's own."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from normlib.engine.keras.network import Trainer
 from normlib.engine.keras.support import check
 from normlib.engine.order import batch_order
 from normlib.engine.portions import Indices, batches, portions
-from normlib.engine.recording import History, finish, now
+from normlib.engine.recording import History, clock, finish, now
 from normlib.records import Experiment, Record
 from normlib.records.fingerprint import code_state, environment
 
@@ -58,7 +57,7 @@ def train(
 
     versions = {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
     engine = f"{versions}, {threads} threads, {MODE}"
-    history, started = History(), now()
+    history, started, seconds = History(), now(), clock(device, threads)
     saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
     if saved:
         trainer.restore(saved.arrays)
@@ -66,9 +65,9 @@ def train(
 
     while history.epochs < experiment.epochs and not history.diverged:
         order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
-        begin = time.perf_counter()
+        begin = seconds()
         running = _one_epoch(step, order, experiment, on_step)
-        seconds = time.perf_counter() - begin
+        taken = seconds() - begin
         values = {
             **_named("train", _evaluate(evaluate, parts.reevaluated)),
             "train_loss_running": running[0],
@@ -77,7 +76,7 @@ def train(
         }
         if len(parts.validation):
             values["validation_accuracy"] = _evaluate(evaluate, parts.validation)[1]
-        row = history.append(**values, seconds=seconds)
+        row = history.append(**values, seconds=taken)
         if checkpoint:
             checkpoints.save(checkpoint, experiment, engine, trainer.state(), history, started)
         if on_epoch:

@@ -58,19 +58,19 @@ def _uniform(name: str, *shape: int) -> Callable[[], Array]:
     return lambda: quantized(generator("setup", name).uniform(0, 1, shape))
 
 
-def _pixels() -> Array:
-    """The first 100 training images of the bundled sample, in 0..1."""
-    images = load("fashion-mnist-sample", "train").images[:100]
+def _pixels(count: int = 100) -> Array:
+    """The first training images of the bundled sample, in 0..1."""
+    images = load("fashion-mnist-sample", "train").images[:count]
     return np.transpose(images, (0, 2, 3, 1)) / 255.0
 
 
 def _activations() -> Array:
-    """Those images after the report's convolution, as initialized for seed 0."""
+    """The first of those images after the report's convolution, as initialized for seed 0."""
     arrays = initial_arrays(Experiment(dataset="fashion-mnist-sample"))
-    padded = np.pad(_pixels()[..., 0], ((0, 0), (2, 2), (2, 2)))
+    padded = np.pad(_pixels(20)[..., 0], ((0, 0), (2, 2), (2, 2)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), axis=(1, 2))
     kernel = arrays["conv.weight"].astype(np.float64).reshape(-1, 25)
-    return quantized(windows.reshape(100, 28, 28, 25) @ kernel.T)
+    return quantized(windows.reshape(20, 28, 28, 25) @ kernel.T)
 
 
 _MAKERS: Final[dict[str, tuple[str, Callable[[], Array]]]] = {
@@ -88,5 +88,5 @@ _MAKERS: Final[dict[str, tuple[str, Callable[[], Array]]]] = {
         _normal("shifted-features", 32, 64, mean=2, std=3),
     ),
     "pixels": ("100 images in 0..1, (100, 28, 28, 1)", lambda: quantized(_pixels())),
-    "activations": ("those after the convolution, (100, 28, 28, 32)", _activations),
+    "activations": ("20 of them after the convolution, (20, 28, 28, 32)", _activations),
 }

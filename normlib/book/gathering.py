@@ -14,11 +14,22 @@ class Gathered:
     records: tuple[Record, ...]
     missing: tuple[Experiment, ...]
 
+    @property
+    def label(self) -> str:
+        """The plan's name, with every setting in which this is not the plan's own grid."""
+        ours, theirs = self.plan.experiments[0], PLANS[self.plan.name].experiments[0]
+        changed = [
+            f"{field} {value}"
+            for field, value in ours.to_dict().items()
+            if value != getattr(theirs, field)
+        ]
+        return f"{self.plan.name} with {', '.join(changed)}" if changed else self.plan.name
+
     def report(self) -> str:
         """Say how many runs are recorded, which are not, and the command that computes them."""
         total = len(self.plan.experiments)
         if not self.missing:
-            return f"All {total} runs of plan {self.plan.name} are recorded."
+            return f"All {total} runs of plan {self.label} are recorded."
         # Counted in the plan's order of conditions, whichever runs happen to be there.
         lacking = {run.norm: 0 for run in self.plan.experiments}
         for run in self.missing:
@@ -30,7 +41,7 @@ class Gathered:
             else "this chapter with compute=True"
         )
         return (
-            f"{len(self.records)} of {total} runs of plan {self.plan.name} are recorded.\n"
+            f"{len(self.records)} of {total} runs of plan {self.label} are recorded.\n"
             f"Missing runs by condition: {named}.\n"
             f"What follows uses what is there. To compute the rest: {remedy}"
         )

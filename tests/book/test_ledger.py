@@ -125,6 +125,8 @@ def test_other_settings_are_computed_by_the_chapter_itself(tmp_path):
     gathered = gather(fashion_mnist(epochs=3), store=store)
     assert "compute=True" in gathered.report()
     assert "normlib run" not in gathered.report()
+    assert gathered.label == "fashion-mnist with epochs 3"
+    assert gather(PLANS["fashion-mnist"], store=store).label == "fashion-mnist"
 
 
 def test_all_recorded_is_said(tmp_path):

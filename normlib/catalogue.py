@@ -29,9 +29,9 @@ class Options:
     eps: float | None = None
     groups: int | None = None
 
-    def keywords(self) -> dict[str, float]:
-        """Return ``eps`` as a keyword argument, if it is given."""
-        return {} if self.eps is None else {"eps": self.eps}
+    def eps_or(self, default: float) -> float:
+        """Return ``eps``, or the method's own default."""
+        return default if self.eps is None else self.eps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def _group(make: type[nn.GroupNorm]) -> Callable[[Shape, Options], nn.Module]:
             raise CatalogueError(
                 f"groups={groups} does not divide {shape[0]} channels; choose a divisor"
             )
-        return make(groups, shape[0], **options.keywords())
+        return make(groups, shape[0], options.eps_or(1e-5))
 
     return build
 
@@ -120,7 +120,7 @@ _METHODS = (
         learnable=_CHANNEL,
         running=True,
         paper=_IOFFE,
-        layer=lambda shape, o: layers.BatchNorm2d(shape[0], **o.keywords()),
+        layer=lambda shape, o: layers.BatchNorm2d(shape[0], o.eps_or(1e-5)),
     ),
     Method(
         name="batch-batchstats",
@@ -132,7 +132,7 @@ _METHODS = (
         learnable=_CHANNEL,
         paper=_IOFFE,
         layer=lambda shape, o: layers.BatchNorm2d(
-            shape[0], track_running_stats=False, **o.keywords()
+            shape[0], o.eps_or(1e-5), track_running_stats=False
         ),
     ),
     Method(
@@ -144,7 +144,7 @@ _METHODS = (
         centered=True,
         running=True,
         paper=_STAMP,
-        layer=lambda shape, o: layers.BatchNormMinus(shape[0], **o.keywords()),
+        layer=lambda shape, o: layers.BatchNormMinus(shape[0], o.eps_or(1e-5)),
     ),
     Method(
         name="affine",
@@ -164,7 +164,7 @@ _METHODS = (
         centered=True,
         learnable=_ELEMENT,
         paper=_BA,
-        layer=lambda shape, o: layers.LayerNorm(shape, **o.keywords()),
+        layer=lambda shape, o: layers.LayerNorm(list(shape), o.eps_or(1e-5)),
     ),
     Method(
         name="layer-channels",
@@ -175,7 +175,7 @@ _METHODS = (
         centered=True,
         learnable=_CHANNEL,
         paper=_BA,
-        layer=lambda shape, o: layers.LayerNormChannels(shape[0], **o.keywords()),
+        layer=lambda shape, o: layers.LayerNormChannels(shape[0], o.eps_or(1e-5)),
     ),
     Method(
         name="group",
@@ -196,7 +196,7 @@ _METHODS = (
         axes="HW",
         centered=True,
         paper="Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022",
-        layer=lambda shape, o: layers.InstanceNorm2d(shape[0], **o.keywords()),
+        layer=lambda shape, o: layers.InstanceNorm2d(shape[0], o.eps_or(1e-5)),
     ),
     Method(
         name="rms",
@@ -206,7 +206,7 @@ _METHODS = (
         axes="CHW",
         learnable="scale per element",
         paper="Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467",
-        layer=lambda shape, o: layers.RMSNorm(shape, **o.keywords()),
+        layer=lambda shape, o: layers.RMSNorm(list(shape), o.eps),
     ),
     Method(
         name="weight",
@@ -223,14 +223,14 @@ _METHODS = (
 
 _TORCH: Mapping[str, Callable[[Shape, Options], nn.Module]] = {
     "none": lambda shape, o: nn.Identity(),
-    "batch": lambda shape, o: nn.BatchNorm2d(shape[0], **o.keywords()),
-    "layer": lambda shape, o: nn.LayerNorm(shape, **o.keywords()),
+    "batch": lambda shape, o: nn.BatchNorm2d(shape[0], o.eps_or(1e-5)),
+    "layer": lambda shape, o: nn.LayerNorm(list(shape), o.eps_or(1e-5)),
     "layer-channels": lambda shape, o: layers.LayerNormChannels(
-        shape[0], norm=nn.LayerNorm(shape[0], **o.keywords())
+        shape[0], norm=nn.LayerNorm(shape[0], o.eps_or(1e-5))
     ),
     "group": _group(nn.GroupNorm),
-    "instance": lambda shape, o: nn.InstanceNorm2d(shape[0], **o.keywords()),
-    "rms": lambda shape, o: nn.RMSNorm(shape, **o.keywords()),
+    "instance": lambda shape, o: nn.InstanceNorm2d(shape[0], o.eps_or(1e-5)),
+    "rms": lambda shape, o: nn.RMSNorm(list(shape), o.eps),
     "weight": lambda shape, o: nn.Identity(),
 }
 

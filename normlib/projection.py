@@ -302,7 +302,7 @@ def _plus(z: Tensor, term: Tensor) -> Tensor:
 
 def _memory_order(x: Tensor) -> list[int]:
     """Return the dimensions by decreasing stride, so that channels_last is one more shape."""
-    return sorted(range(x.dim()), key=lambda d: (-x.stride(d), d))
+    return sorted(range(x.dim()), key=lambda d: (-int(x.stride(d)), d))
 
 
 def _in_order(parameter: Tensor | None, order: list[int]) -> Tensor | None:

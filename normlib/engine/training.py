@@ -79,7 +79,7 @@ def train(
         weight_decay=experiment.weight_decay,
         fused=True,
     )
-    forward = torch.compile(model) if compiled else model
+    forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
 
     mode = "compiled" if compiled else "eager"
     surroundings = environment(

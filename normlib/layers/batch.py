@@ -12,6 +12,7 @@ from normlib.projection import sphere
 
 class _Batch(nn.modules.batchnorm._BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer."""
         x = input
         self._check_input_dim(x)
         by_batch = self.training or self.running_mean is None or self.running_var is None

@@ -25,6 +25,7 @@ class LayerNorm(nn.LayerNorm):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer."""
         x = input
         dims = _trailing(x, self.normalized_shape)
         gamma, beta = _expand(self.weight, x), _expand(self.bias, x)
@@ -81,6 +82,7 @@ class RMSNorm(nn.RMSNorm):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
         dims = _trailing(x, self.normalized_shape)
         computed = torch.float64 if x.dtype == torch.float64 else torch.float32
         eps = torch.finfo(computed).eps if self.eps is None else self.eps
@@ -106,6 +108,7 @@ class GroupNorm(nn.GroupNorm):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer."""
         x, groups = input, self.num_groups
         if x.dim() < 2:
             raise RuntimeError(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from normlib.analysis import summaries
 from normlib.analysis.outcome import Outcome
-from normlib.book.showing import p_value, signed
+from normlib.book.showing import interval, p_value, signed
 from normlib.claims import REPORTED
 from normlib.figures.palette import label
 
@@ -38,7 +38,7 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
 def _interval(row: pd.Series) -> str:
     if pd.isna(row["low"]):
         return f"{row['mean']:.2f} (one run)"
-    return f"{row['mean']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{row['mean']:.2f} [{row['low']:.2f},\N{NO-BREAK SPACE}{row['high']:.2f}]"
 
 
 def contrasts(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def contrasts(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             f"{label(row['first'])} {MINUS} {label(row['second'])}",
             what,
             int(row["n"]),
-            f"{signed(row['mean'])} [{signed(row['low'])}, {signed(row['high'])}]",
+            f"{signed(row['mean'])} {interval(row['low'], row['high'])}",
             p_value(row["p_holm"]),
             row.get("equivalent", row.get("detectable")),
         )

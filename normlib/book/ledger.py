@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from normlib.book.showing import p_value, signed
+from normlib.analysis.outcome import Outcome
+from normlib.book.showing import interval, p_value, signed
 from normlib.claims import Claim, Test
 from normlib.claims.verdicts import Result, Verdict
 from normlib.figures.palette import label
@@ -25,6 +26,18 @@ def comparison(test: Test) -> str:
     return f"{label(test.first)} \N{MINUS SIGN} {label(test.second)}"
 
 
+def short(outcome: Outcome) -> str:
+    """Return an outcome for a narrow column: ``test, epoch 4``."""
+    what = {
+        "test_accuracy": "test",
+        "train_accuracy_running": "training",
+        "generalization_gap": "training − test",
+    }[outcome.quantity]
+    if outcome.first == outcome.last:
+        return f"{what}, epoch {outcome.last}"
+    return f"{what}, epochs {outcome.first}–{outcome.last}"
+
+
 def hypothesis(test: Test) -> str:
     """Return what a test claims: ``above 0``, ``within ±0.5``."""
     unit = "% of seeds" if test.kind == "share" else " points"
@@ -41,13 +54,13 @@ def estimate(result: Result) -> str:
     """Return a result's numbers: ``+0.31 [+0.20, +0.42], 20 seeds``."""
     if result.estimate is None or result.low is None or result.high is None:
         return f"{result.n} seeds in common: too few"
+    seeds = f"{result.n}\N{NO-BREAK SPACE}seeds"
     if result.test.kind in ("share", "spread"):
-        unit = "%" if result.test.kind == "share" else ""
-        digits = 0 if result.test.kind == "share" else 2
+        unit, digits = ("%", 0) if result.test.kind == "share" else ("", 2)
         low, high = f"{result.low:.{digits}f}", f"{result.high:.{digits}f}"
-        return f"{result.estimate:.{digits}f}{unit} [{low}, {high}], {result.n} seeds"
-    low, high = signed(result.low), signed(result.high)
-    return f"{signed(result.estimate)} [{low}, {high}], {result.n} seeds"
+        limits = f"[{low},\N{NO-BREAK SPACE}{high}]"
+        return f"{result.estimate:.{digits}f}{unit} {limits}, {seeds}"
+    return f"{signed(result.estimate)} {interval(result.low, result.high)}, {seeds}"
 
 
 def sentence(results: Iterable[Result]) -> str:
@@ -76,7 +89,7 @@ def comparisons(judged: Iterable[Verdict], role: str = "primary") -> pd.DataFram
         (
             verdict.claim.id,
             comparison(one.test),
-            one.test.outcome.label,
+            short(one.test.outcome),
             hypothesis(one.test),
             estimate(one),
             p_value(one.p_holm),

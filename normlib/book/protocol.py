@@ -12,7 +12,7 @@ from normlib.sweep.plans import Plan
 #: Fields of an experiment that a protocol names, and where sources A and B got their value from.
 PROTOCOL = {
     "dataset": "both",
-    "train_size": "not stated (None: all images)",
+    "train_size": "not stated",
     "input_scaling": "not stated",
     "model": "B: convolution 5x5, ReLU, max pooling, fully connected; A: a CNN",
     "width": "not stated",
@@ -31,7 +31,8 @@ def protocol(plan: Plan) -> pd.DataFrame:
     rows = []
     for field, origin in PROTOCOL.items():
         found = dict.fromkeys(getattr(run, field) for run in plan.experiments)
-        rows.append((field, ", ".join(map(str, found)), origin))
+        values = ["all images" if value is None else str(value) for value in found]
+        rows.append((field, ", ".join(values), origin))
     return pd.DataFrame(rows, columns=["setting", "value", "stated by"])
 
 

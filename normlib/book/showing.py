@@ -58,6 +58,11 @@ def signed(value: float, digits: int = 2) -> str:
     return rounded.replace("-", "\N{MINUS SIGN}")
 
 
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """Return an interval of differences that no line break parts: ``[−0.20, +0.31]``."""
+    return f"[{signed(low, digits)},\N{NO-BREAK SPACE}{signed(high, digits)}]"
+
+
 def p_value(p: float | None) -> str:
     """Return a p value as it is written: three places, or below 0.001."""
     if p is None or p != p:

@@ -74,8 +74,8 @@ def test_a_sentence_has_the_numbers(judged):
     (result,) = b3.primary
     said = ledger.sentence([result])
     assert said.startswith("WN − none +0.")
-    assert said.endswith("20 seeds")
-    assert f"[{signed(result.low)}, {signed(result.high)}]" in said
+    assert said.endswith("20\u00a0seeds")
+    assert f"[{signed(result.low)},\u00a0{signed(result.high)}]" in said
 
 
 def test_missing_runs_are_said_in_words():

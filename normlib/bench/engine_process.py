@@ -1,10 +1,12 @@
 """Train as a sweep's worker does: ``python -m normlib.bench.engine_process DATA --warmup ...``.
 
-Prints ``{"stamps": [...]}``, the times at which steps after the warm-up ended.
+After the warm-up it prints ``warm`` and waits for a line, so that processes side by side are timed
+together; then ``{"stamps": [...]}``, the times at which the steps ended.
 """
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -38,6 +40,9 @@ def main() -> None:
     stamps: list[float] = []
 
     def on_step(step: int, steps: int) -> None:
+        if len(stamps) == arguments.warmup - 1:
+            print("warm", flush=True)
+            sys.stdin.readline()
         stamps.append(time.monotonic())
         if len(stamps) == arguments.warmup + arguments.steps:
             raise _EnoughError

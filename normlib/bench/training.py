@@ -91,7 +91,7 @@ def contenders(data: Path, warmup: int, steps: int) -> dict[str, Contender]:
 
 def rate(contender: Contender, timeout: float = 600) -> float:
     """Return the contender's images per second, all its processes together."""
-    answers = processes.run(contender.commands, contender.environment, timeout)
+    answers = processes.run(contender.commands, contender.environment, meet=True, timeout=timeout)
     return joint_rate([answer["stamps"] for answer in answers], experiment().batch_size)
 
 

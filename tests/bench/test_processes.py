@@ -58,3 +58,19 @@ def test_no_answer_is_an_error(code: str) -> None:
 )
 def test_the_line_that_names_the_error_is_told(stderr: str, line: str) -> None:
     assert processes.told(stderr) == line
+
+
+def test_those_that_meet_wait_for_the_slowest_to_get_warm() -> None:
+    code = (
+        "import json, sys, time; time.sleep({}); print('chatter'); print('warm', flush=True);"
+        "sys.stdin.readline(); print(json.dumps(time.monotonic()))"
+    )
+    begin = time.monotonic()
+    moments = processes.run([python(code.format(s)) for s in (0, 1)], os.environ, meet=True)
+    assert min(moments) >= begin + 1, "one did not wait"
+
+
+def test_one_that_fails_before_it_is_warm_keeps_nobody_waiting() -> None:
+    waiting = python("print('warm', flush=True); input(); print(1)")
+    with pytest.raises(BenchError, match="KeyError"):
+        processes.run([waiting, python("{}['absent']")], os.environ, meet=True, timeout=60)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import time
 
 import numpy as np
@@ -47,6 +48,8 @@ def main() -> None:
     # The first fit traces and compiles; the second is timed from within, without its set-up.
     warm, timed = (n * arguments.batch_size for n in (arguments.warmup, arguments.steps))
     model.fit(x[:warm], y[:warm], batch_size=arguments.batch_size, verbose=0)
+    print("warm", flush=True)
+    sys.stdin.readline()
     stamps: list[float] = []
     clock = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: stamps.append(time.monotonic()),

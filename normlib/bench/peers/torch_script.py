@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 
 import numpy as np
@@ -76,6 +77,9 @@ def main() -> None:
             optimizer.step()
             running_loss += loss.item()
             correct += int((outputs.argmax(1) == labels).sum())
+            if len(stamps) == arguments.warmup - 1:
+                print("warm", flush=True)
+                sys.stdin.readline()
             stamps.append(time.monotonic())
             if len(stamps) == arguments.warmup + arguments.steps:
                 break

@@ -68,6 +68,14 @@ def sentence(results: Iterable[Result]) -> str:
     return "; ".join(f"{comparison(one.test)} {estimate(one)}" for one in results)
 
 
+def evidence(verdict: Verdict) -> str:
+    """Return what a verdict rests on, short enough for a sentence."""
+    if len(verdict.primary) <= 2:
+        return sentence(verdict.primary)
+    reversed_ = sum(result.answer == "contradicted" for result in verdict.primary)
+    return f"{_held(verdict)} of {len(verdict.primary)} tests hold, {reversed_} are reversed"
+
+
 def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:
     """Return one row per claim: what it says, the verdict, the runs."""
     rows = []

@@ -78,6 +78,15 @@ def test_a_sentence_has_the_numbers(judged):
     assert f"[{signed(result.low)},\u00a0{signed(result.high)}]" in said
 
 
+def test_evidence_is_numbers_or_a_tally(judged):
+    said = {one.claim.id: ledger.evidence(one) for one in judged if one.primary}
+    assert said["B3"].startswith("WN − none")
+    for one in judged:
+        if len(one.primary) > 2:
+            held = sum(result.answer == "supported" for result in one.primary)
+            assert said[one.claim.id].startswith(f"{held} of {len(one.primary)} tests hold")
+
+
 def test_missing_runs_are_said_in_words():
     judged = verdicts.judge(CLAIMS.values(), tables.runs([]))
     assert "too few" in ledger.sentence(judged[0].primary)

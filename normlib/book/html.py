@@ -54,7 +54,17 @@ def build(book: Book) -> Path:
         raise BookError(f"jupyter-book: {'; '.join(told[:8])} (all of it in {log})")
     # a hash of the configuration, for incremental builds only
     (html / ".buildinfo").unlink(missing_ok=True)
+    for page in html.rglob("*.html"):
+        page.write_text(accessible(page.read_text(encoding="utf8")), encoding="utf8")
     return html
+
+
+def accessible(page: str) -> str:
+    """Return ``page`` with a role that docutils gives wrongly put right.
+
+    A list's children must be list items, or a screen reader announces an empty bibliography.
+    """
+    return page.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def publish(book: Book, html: Path) -> Path:

@@ -17,25 +17,26 @@ def build() -> None:
     pipeline.build(Book(), progress=typer.echo)
 
 
-@app.command()
+# Pairs of words are beyond typer's options, so `-p` is read by hand.
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(
+    context: typer.Context,
     chapter: Annotated[str, typer.Argument(help="a chapter's name, like 05_fashion_mnist")],
-    parameter: Annotated[
-        list[tuple[str, str]] | None,
-        typer.Option("-p", "--parameter", help="a parameter's name and value; may be repeated"),
-    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="the executed notebook; by default in _build/runs")
     ] = None,
     minutes: Annotated[float, typer.Option(help="time limit for the whole chapter")] = 24 * 60,
 ) -> None:
-    """Execute one chapter with parameters of your own; the book is not changed."""
+    """Execute one chapter with parameters of your own; the book is not changed.
+
+    Any number of `-p NAME VALUE`, as in `-p epochs 2 -p seeds 3`, each validated first.
+    """
     from normlib.book import execute, parameters
     from normlib.book.layout import Book, BookError
 
     book = Book()
     source = book.chapter(chapter)
-    values = parameters.validated(source, parameter or [])
+    values = parameters.validated(source, parameters.pairs(context.args))
     target = output or book.build / "runs" / source.name
     if target.suffix != ".ipynb":
         raise BookError(f"output {str(target)!r} must end in .ipynb")

@@ -3,7 +3,7 @@
 import ast
 import keyword
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
@@ -84,6 +84,21 @@ def validated(
             _refuse(name, "is given twice", "give it once")
         result[name] = _value(name, raw, known[name])
     return result
+
+
+def pairs(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the names and values in ``-p NAME VALUE -p NAME VALUE``.
+
+    Raises:
+        ParameterError: the words are anything else.
+    """
+    found = []
+    for start in range(0, len(words), 3):
+        flag, *pair = words[start : start + 3]
+        if flag not in ("-p", "--parameter") or len(pair) != 2:
+            raise ParameterError(f"{flag[:60]!r} is not understood: write -p NAME VALUE")
+        found.append((pair[0], pair[1]))
+    return found
 
 
 def _value(name: str, raw: object, default: object) -> object:

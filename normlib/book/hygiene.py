@@ -54,9 +54,9 @@ def _cells(read: Notebook) -> Iterator[str]:
         lines = notebook.source(cell).count("\n") + 1
         if lines > LONGEST:
             yield f"cell {number} has {lines} lines, more than {LONGEST}: move them to normlib"
-        if cell.get("execution_count") is not None:
-            yield f"cell {number} has an execution count"
         outputs = cell.get("outputs", [])
+        if cell.get("execution_count") != (number if outputs else None):
+            yield f"cell {number} has a count that is not its place, or no output to count"
         marked = CHECKED in notebook.tags(cell)
         if marked and not outputs:
             yield f"cell {number} is tagged {CHECKED} and has no output"

@@ -27,15 +27,16 @@ def refresh(book: Book, *, progress: Progress = print) -> list[str]:
 def refreshed(committed: Notebook, executed: Notebook) -> Notebook:
     """Return ``committed`` with the marked cells' new text outputs and all else stripped."""
     outputs = iter([cell.get("outputs", []) for _, cell in notebook.code_cells(executed)])
-    cells = []
+    cells: list[Cell] = []
     for cell in committed["cells"]:
         kept = {name: cell[name] for name in ("cell_type", "id", "source") if name in cell}
         kept["metadata"] = _only(cell.get("metadata", {}), CELL_METADATA)
         if cell["cell_type"] == "code":
             new = next(outputs)
-            kept["execution_count"] = None
             kept["outputs"] = [_plain(o) for o in new if CHECKED in notebook.tags(cell)]
             kept["outputs"] = [output for output in kept["outputs"] if output]
+            # nbval refuses outputs of a cell that was never counted; its place never changes
+            kept["execution_count"] = len(cells) + 1 if kept["outputs"] else None
         cells.append(kept)
     metadata = _only(committed.get("metadata", {}), NOTEBOOK_METADATA)
     # IPython's version is in there: it would change with the machine

@@ -52,7 +52,7 @@ def runs(records: Iterable[Record]) -> pd.DataFrame:
     """
     rows = [row for record in records for row in _epochs(record)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = {name: float for name in COLUMNS[COLUMNS.index("epoch") + 1 :]}
+    numbers: dict[str, type] = dict.fromkeys(COLUMNS[COLUMNS.index("epoch") + 1 :], float)
     table = table.astype(numbers | {"seed": int, "epoch": int})
     present = table["norm"].unique()
     order = [norm for norm in ORDER if norm in present] + sorted(set(present) - set(ORDER))

@@ -229,6 +229,25 @@ def test_it_learns(folder: Path, norm: str) -> None:
 
 
 @needs_tensorflow
+@pytest.mark.parametrize(
+    ("norm", "ours"), [("none", "none"), ("batch", "batch"), ("layer", "layer-channels")]
+)
+def test_it_trains_as_our_own_engine_does(folder: Path, norm: str, ours: str) -> None:
+    """Nine updates, two kinds of batch: same start, same order, same SGD, up to rounding."""
+    from normlib.engine import train
+
+    eps = None if norm == "none" else 1e-3
+    experiment = EXPERIMENTS[norm].replace(norm=ours, norm_eps=eps)
+    expected = train(experiment).history
+    found = record(folder, norm).history
+    names = ["train_loss_running", "train_accuracy_running"]
+    if norm != "batch":  # whose running statistics are defined differently
+        names += ["train_loss", "train_accuracy", "test_loss"]
+    for name in names:
+        assert found[name] == pytest.approx(expected[name], rel=1e-4), name
+
+
+@needs_tensorflow
 def test_every_free_field_changes_the_run(folder: Path) -> None:
     first_epoch = [column[0] for column in record(folder, "batch").results.values()]
     assert [c[0] for c in record(folder, "standard").results.values()] != first_epoch

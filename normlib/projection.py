@@ -77,22 +77,27 @@ def rescale(
     gamma: Tensor | None = None,
     beta: Tensor | None = None,
     mu: Tensor | None = None,
+    sigma2: Tensor | None = None,
+    *,
+    eps: float = 0.0,
 ) -> Tensor:
-    """Re-scale and shift by given amounts: ``y = gamma * (x - mu) + beta``.
+    """Re-scale and shift by given amounts: ``y = gamma * (x - mu) / sqrt(sigma2 + eps) + beta``.
 
-    This is a normalization whose statistics are constants (evaluation with running averages,
-    with ``gamma / sqrt(sigma2 + eps)`` as ``gamma``), and the affine layer, without ``mu``.
+    This is a normalization whose statistics are constants (evaluation with running averages),
+    and the affine layer, without ``mu`` and ``sigma2``.
 
     Args:
         x: Tensor of any shape.
         gamma: Scale, of as many dimensions as ``x`` and broadcastable to it, or None for 1.
         beta: Shift, likewise, or None for 0.
         mu: What is subtracted first, likewise, or None for 0. It gets no gradient.
+        sigma2: The variance, of the shape of ``mu``, or None for no division. No gradient either.
+        eps: Added to ``sigma2``.
 
     Returns:
         ``y`` like ``x``.
     """
-    y: Tensor = _Rescale.apply(x, gamma, beta, mu)
+    y: Tensor = _Rescale.apply(x, gamma, beta, mu, sigma2, eps)
     return y
 
 
@@ -108,6 +113,7 @@ class _Sphere(Function):
         eps: float,
         centered: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        gamma, beta = _laid_out(gamma), _laid_out(beta)
         wide = _wide(x)
         mu = wide.mean(dims, keepdim=True) if centered else wide.new_zeros([1] * x.dim())
         z = wide - mu if centered else wide.clone()
@@ -123,30 +129,33 @@ class _Sphere(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         x, gamma, beta, ctx.dims, ctx.eps, ctx.centered = inputs
-        ctx.beta_dtype = None if beta is None else beta.dtype
+        ctx.beta = None if beta is None else (beta.shape, beta.dtype)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, gamma, *output[1:])
+        ctx.save_for_backward(x, gamma, output[1] if ctx.centered else None, output[2])
 
     @staticmethod
     def backward(
         ctx: Any, g: Tensor | None, g_mu: Tensor | None, g_sigma2: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         x, gamma, mu, sigma2 = ctx.saved_tensors
+        gamma = _laid_out(gamma)
         z = _wide(x) - mu if ctx.centered else _wide(x).clone()
         # The gradients through the statistics come first: what follows may overwrite z.
         dx, dgamma, dbeta = None, None, None
         if g_mu is not None and ctx.centered:
             dx = (g_mu / _count(x, ctx.dims)).expand_as(x)
         if g_sigma2 is not None:
-            dx = _total(dx, z * (g_sigma2 * (2 / _count(x, ctx.dims))))
+            dx = _total(dx, z * (g_sigma2 * 2 / _count(x, ctx.dims)))
         if g is not None:
             r = torch.rsqrt(sigma2 + ctx.eps)
-            tangent, dgamma, dbeta = _tangent(_wide(g), z, r, gamma, ctx.dims, ctx.centered)
-            dx = _total(dx, tangent)
+            if gamma is None and ctx.beta is not None:
+                dbeta = _wide(g).sum_to_size(ctx.beta[0])
+            tangent, dgamma, d = _tangent(_wide(g), z, r, gamma, ctx.dims, ctx.centered)
+            dx, dbeta = _total(dx, tangent), d if dbeta is None else dbeta
         return (
             None if dx is None else dx.to(x.dtype),
             None if gamma is None or dgamma is None else dgamma.to(gamma.dtype),
-            None if ctx.beta_dtype is None or dbeta is None else dbeta.to(ctx.beta_dtype),
+            None if ctx.beta is None or dbeta is None else dbeta.to(ctx.beta[1]),
             None,
             None,
             None,
@@ -162,6 +171,7 @@ def _tangent(
     """
     d = _count(z, dims)
     product = g * z
+    # Below, r is multiplied in one at a time: its cube leaves float32 where z and r do not.
     dgamma = dbeta = None
     if gamma is None or _shared(gamma, dims):
         # What both the statistics and gamma reduce is reduced once; the rest is small.
@@ -171,11 +181,11 @@ def _tangent(
             dgamma, dbeta = (p * r).sum_to_size(gamma.shape), s.sum_to_size(gamma.shape)
             s, p, scale = s * gamma, p * gamma, r * gamma
         mean_h, mean_hz = _sum(s, dims) / d, _sum(p, dims) / d
-        normal = _normal(z, r * r * r * mean_hz, r * mean_h if centered else None)
+        normal = _normal(z, r * (r * (r * mean_hz)), r * mean_h if centered else None)
         return _add_product(normal, g, scale, product), dgamma, dbeta
     mean_h, mean_hz = _inner(g, gamma, dims) / d, _inner(product, gamma, dims) / d
     dgamma, dbeta = _outer(r, product, gamma, dims), g.sum_to_size(gamma.shape)
-    normal = _normal(z, r * r * mean_hz, mean_h if centered else None)
+    normal = _normal(z, r * (r * mean_hz), mean_h if centered else None)
     return _times(_add_product(normal, g, gamma, product), r), dgamma, dbeta
 
 
@@ -184,12 +194,12 @@ def _normal(z: Tensor, slope: Tensor, offset: Tensor | None) -> Tensor:
     normal = _times(z, -slope)
     if offset is None:
         return normal
-    return normal.sub_(offset) if _overwritable() else normal - offset
+    return normal.sub_(offset) if _overwritable(normal, offset) else normal - offset
 
 
 def _add_product(a: Tensor, g: Tensor, scale: Tensor, scratch: Tensor) -> Tensor:
     """Return ``a + g * scale``."""
-    if not _overwritable():
+    if not _overwritable(a, g, scale, scratch):
         return a + g * scale
     # addcmul crawls where scale differs from neighbour to neighbour over a short stretch.
     if scale.shape[-1] == 1 or scale.numel() >= 4096:
@@ -201,32 +211,51 @@ class _Rescale(Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, gamma: Tensor | None, beta: Tensor | None, mu: Tensor | None) -> Tensor:
+    def forward(
+        x: Tensor,
+        gamma: Tensor | None,
+        beta: Tensor | None,
+        mu: Tensor | None,
+        sigma2: Tensor | None,
+        eps: float,
+    ) -> Tensor:
         y = _wide(x)
         y = y.clone() if mu is None else y - mu
-        y = y if gamma is None else _times(y, gamma)
+        for factor in _factors(gamma, sigma2, eps):
+            y = _times(y, factor)
         y = y if beta is None else _plus(y, beta)
         return y.to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, gamma, beta, mu = inputs
+        x, gamma, beta, mu, sigma2, ctx.eps = inputs
         ctx.beta = None if beta is None else (beta.shape, beta.dtype)
         ctx.x_dtype = x.dtype
         needs_x = gamma is not None
-        ctx.save_for_backward(x if needs_x else None, gamma, mu if needs_x else None)
+        ctx.save_for_backward(x if needs_x else None, gamma, mu if needs_x else None, sigma2)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, gamma, mu = ctx.saved_tensors
+        x, gamma, mu, sigma2 = ctx.saved_tensors
         h, dgamma, dbeta = _wide(g), None, None
         if ctx.beta is not None:
             dbeta = h.sum_to_size(ctx.beta[0]).to(ctx.beta[1])
         if gamma is not None:
             z = _wide(x) if mu is None else _wide(x) - mu
+            for r in _factors(None, sigma2, ctx.eps):
+                z = z * r
             dgamma = (h * z).sum_to_size(gamma.shape).to(gamma.dtype)
-            h = h * gamma
-        return h.to(ctx.x_dtype), dgamma, dbeta, None
+        for factor in _factors(gamma, sigma2, ctx.eps):
+            h = h * factor
+        return h.to(ctx.x_dtype), dgamma, dbeta, None, None, None
+
+
+def _factors(gamma: Tensor | None, sigma2: Tensor | None, eps: float) -> list[Tensor]:
+    """Return what ``x - mu`` is multiplied by: ``gamma / sqrt(sigma2 + eps)``, or part of it."""
+    if sigma2 is None:
+        return [] if gamma is None else [gamma]
+    r = torch.rsqrt(_wide(sigma2) + eps)
+    return [r if gamma is None else r * gamma]
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -235,7 +264,7 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def _count(x: Tensor, dims: Dims) -> int:
-    return math.prod(x.shape[d] for d in dims)
+    return math.prod([x.shape[d] for d in dims])  # a list: a compiler traces no generator
 
 
 def _total(a: Tensor | None, b: Tensor) -> Tensor:
@@ -252,18 +281,24 @@ def _shared(gamma: Tensor, dims: Dims) -> Dims:
 
 
 def _inner(a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
-    """Return ``sum(a * gamma)`` over ``dims``, the only ones along which ``gamma`` varies."""
-    if dims[0] != a.dim() - len(dims):
+    """Return ``sum(a * gamma)`` over ``dims``."""
+    if not _is_row(gamma, a, dims):
         return (a * gamma).sum(dims, keepdim=True)
-    rows = a.reshape(-1, gamma.numel()) @ gamma.reshape(-1)
+    rows = a.reshape(-1, gamma.numel()) @ gamma.reshape(-1).to(a.dtype)
     return rows.reshape([1 if d in dims else n for d, n in enumerate(a.shape)])
 
 
 def _outer(weight: Tensor, a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
-    """Return ``sum(weight * a)`` over all but ``dims``, along which ``weight`` is constant."""
-    if dims[0] != a.dim() - len(dims):
+    """Return ``sum(weight * a)`` in ``gamma``'s shape; ``weight`` is constant over ``dims``."""
+    if not _is_row(gamma, a, dims):
         return (weight * a).sum_to_size(gamma.shape)
     return (weight.reshape(-1) @ a.reshape(-1, gamma.numel())).reshape(gamma.shape)
+
+
+def _is_row(gamma: Tensor, a: Tensor, dims: Dims) -> bool:
+    """Whether ``gamma`` is a row of the matrix that ``a`` is, with ``dims`` as its columns."""
+    trailing = dims[0] == a.dim() - len(dims)
+    return trailing and gamma.numel() == _count(a, dims) and gamma.numel() > 0
 
 
 def _mean_square(z: Tensor, dims: Dims) -> Tensor:
@@ -279,7 +314,7 @@ def _mean_square(z: Tensor, dims: Dims) -> Tensor:
     return _sum(partial, dims) / _count(z, dims)
 
 
-def _overwritable() -> bool:
+def _overwritable(*operands: Tensor) -> bool:
     """Whether an intermediate result may hold the next one, which halves the memory traffic.
 
     Not while a graph of the backward pass is recorded, since the graph needs it; nor under a
@@ -289,15 +324,17 @@ def _overwritable() -> bool:
         torch.is_grad_enabled()
         or torch.compiler.is_compiling()
         or torch._C._functorch.maybe_current_level() is not None
+        # autograd's own batched gradients (is_grads_batched) are an older mechanism
+        or any(torch._C._functorch.is_legacy_batchedtensor(t) for t in operands)
     )
 
 
 def _times(z: Tensor, factor: Tensor) -> Tensor:
-    return z.mul_(factor) if _overwritable() else z * factor
+    return z.mul_(factor) if _overwritable(z, factor) else z * factor
 
 
 def _plus(z: Tensor, term: Tensor) -> Tensor:
-    return z.add_(term) if _overwritable() else z + term
+    return z.add_(term) if _overwritable(z, term) else z + term
 
 
 def _memory_order(x: Tensor) -> list[int]:
@@ -306,4 +343,9 @@ def _memory_order(x: Tensor) -> list[int]:
 
 
 def _in_order(parameter: Tensor | None, order: list[int]) -> Tensor | None:
-    return None if parameter is None else parameter.permute(order).contiguous()
+    return None if parameter is None else parameter.permute(order)
+
+
+def _laid_out(parameter: Tensor | None) -> Tensor | None:
+    """Copy a permuted parameter, for speed; not before it is saved, which would take memory."""
+    return None if parameter is None else parameter.contiguous()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from normlib.layers.running import normalize_by_running, per_channel, update
-from normlib.projection import sphere
+from normlib.projection import rescale, sphere
 
 
 class _Batch(nn.modules.batchnorm._BatchNorm):
@@ -23,6 +23,8 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
             return normalize_by_running(
                 x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
             )
+        if self.eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {self.eps}")
         n = x.dim()
         dims = [0, *range(2, n)]
         count = x.numel() // x.shape[1] if x.shape[1] else 0
@@ -32,8 +34,10 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
                 f"{tuple(x.shape)}: one value less its mean is zero; use a larger batch or eval()"
             )
         gamma, beta = per_channel(self.weight, n), per_channel(self.bias, n)
+        if count == 0:  # no statistics; torch counts the batch and keeps its averages, too
+            return rescale(x, gamma, beta)
         y, mu, sigma2 = sphere(x, dims, gamma, beta, eps=self.eps)
-        if self.training and self.track_running_stats and count:
+        if self.training and self.track_running_stats:
             update(self.running_mean, mu, weight)
             update(self.running_var, sigma2 * (count / (count - 1)), weight)
         return y

@@ -32,7 +32,6 @@ def normalize_by_running(
     """Normalize ``x`` of shape (N, C, ...) by constants:
     ``y = gamma * (x - mean) / sqrt(variance + eps) + beta``, all of shape (C,).
     """
-    r = torch.rsqrt(variance + eps)
-    scale = r if gamma is None else r * gamma
     n = x.dim()
-    return rescale(x, per_channel(scale, n), per_channel(beta, n), per_channel(mean, n))
+    mu, sigma2 = per_channel(mean, n), per_channel(variance, n)
+    return rescale(x, per_channel(gamma, n), per_channel(beta, n), mu, sigma2, eps=eps)

@@ -126,7 +126,7 @@ class GroupNorm(nn.GroupNorm):
                 f"input, but got weight of shape {tuple(self.weight.shape)} and input of shape "
                 f"{tuple(x.shape)}"
             )
-        if x.numel() == x.shape[0] * groups and x.numel():
+        if x.numel() == groups:  # torch's quirk, copied: it refuses this for one sample only
             raise ValueError(
                 "Expected more than 1 value per channel when training, got input size "
                 f"{tuple(x.shape)}: each of {groups} groups holds one value, which less its "
@@ -215,6 +215,10 @@ class InstanceNorm3d(_Instance, nn.InstanceNorm3d):
 
 
 def _trailing(x: Tensor, shape: tuple[int, ...]) -> range:
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, but got normalized_shape = []"
+        )
     if tuple(x.shape[x.dim() - len(shape) :]) != tuple(shape) or x.dim() < len(shape):
         raise RuntimeError(
             f"Given normalized_shape={list(shape)}, expected input with shape "

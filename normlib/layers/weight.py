@@ -20,7 +20,8 @@ class WeightNorm(nn.Module):
     It is the projection of ``v`` onto a sphere, without centering, and a new radius ``g``.
 
     Args:
-        dim: The dimension whose entries have a norm each (0: a filter), or None for one norm.
+        dim: The dimension whose entries have a norm each (0: a filter), or None for one norm;
+            -1 is None, a quirk of torch's that state_dicts depend on.
 
     Shape:
         ``v`` as the weight; ``g`` of size 1 in all dimensions but ``dim``.
@@ -30,7 +31,7 @@ class WeightNorm(nn.Module):
 
     def __init__(self, dim: int | None = 0) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = None if dim == -1 else dim
 
     def _dims(self, v: Tensor) -> list[int]:
         kept = None if self.dim is None else self.dim % v.dim()
@@ -40,7 +41,7 @@ class WeightNorm(nn.Module):
         """Return the weight."""
         dims = self._dims(v)
         # The projection has radius sqrt(d), the weight shall have length g.
-        radius = math.sqrt(math.prod(v.shape[d] for d in dims))
+        radius = math.sqrt(math.prod([v.shape[d] for d in dims]))
         return sphere(v, dims, g.reshape(self._shape(v)) / radius, centered=False)[0]
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:

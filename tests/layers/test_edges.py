@@ -52,7 +52,6 @@ EDGES = {
     "batch2d empty, cumulative": ("BatchNorm2d", (4,), {"momentum": None}, _zeros(0, 4, 2, 2)),
     "batch3d empty": ("BatchNorm3d", (4,), {"affine": False}, _zeros(0, 4, 2, 2, 2)),
     "batch2d of no pixels": ("BatchNorm2d", (4,), {}, _zeros(2, 4, 0, 2)),
-    "batch2d of no channels": ("BatchNorm2d", (0,), {}, _zeros(2, 0, 2, 2)),
     "batch2d wrong channels": ("BatchNorm2d", (4,), {}, _ramp(2, 3, 2, 2)),
     "batch2d wrong channels, plain": ("BatchNorm2d", (4,), {"affine": False}, _ramp(2, 3, 2, 2)),
     "batch2d wrong channels, batch statistics": (

@@ -63,21 +63,13 @@ def test_a_frozen_input_or_parameter(case: Case, frozen: str) -> None:
 
 
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
-def test_third_derivative_runs_and_is_right(case: Case) -> None:
-    """The backward is made of differentiable operations, so there is no last order."""
-    x = case.input().requires_grad_()
-    found = []
-    for lib in (SUBJECT, nn):
-        y = case.build(lib)(x)
-        try:
-            g = y
-            for _ in range(3):
-                (g,) = torch.autograd.grad(
-                    (g * g.detach()).sum() + (g**3).sum(), x, create_graph=True
-                )
-            found.append(g.detach())
-        except (RuntimeError, NotImplementedError):
-            found.append(None)  # the framework has no third derivative of this one
-    assert found[0] is not None
-    if found[1] is not None:
-        torch.testing.assert_close(found[0], found[1], rtol=1e-8, atol=0)
+def test_third_derivative(case: Case) -> None:
+    """The backward is made of differentiable operations, so there is no last order. (torch's own
+    third derivatives of BatchNorm, LayerNorm and InstanceNorm fail this.)"""
+    module, x = case.build(SUBJECT), case.input().requires_grad_()
+    w = torch.linspace(-1, 2, x.numel(), dtype=x.dtype).reshape(x.shape)
+
+    def gradient(x: Tensor) -> Tensor:
+        return torch.autograd.grad(module(x), x, w, create_graph=True)[0]
+
+    assert gradgradcheck(gradient, x, fast_mode=True)

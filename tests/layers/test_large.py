@@ -54,7 +54,8 @@ def test_the_same_with_and_without_a_graph_of_the_backward(case: Case) -> None:
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 @pytest.mark.parametrize("case", LARGE, ids=str)
 def test_float32_is_as_close_to_the_truth_as_the_framework(case: Case, layout: str) -> None:
-    """Errors against float64, with room of a factor four (and a few units in the last place)."""
+    """Errors against float64, with room of a factor four and some 20 units in the last place,
+    since gradients of gamma sum up to 17,000 terms in an order of their own."""
     x = LAYOUTS[layout](case.input().float())
     assert x is not None
     exact = observe(case.build(nn), x.double(), second=False)
@@ -64,7 +65,7 @@ def test_float32_is_as_close_to_the_truth_as_the_framework(case: Case, layout: s
     for name, truth in exact.items():
         mine, peer = (relative_error(found[name].double(), truth.double())
                       for found in (ours, theirs))  # fmt: skip
-        assert mine <= 4 * peer + 1e-6, f"{name}: {mine:.1e} against {peer:.1e}"
+        assert mine <= 4 * peer + 3e-6, f"{name}: {mine:.1e} against {peer:.1e}"
 
 
 @pytest.mark.parametrize("case", LARGE, ids=str)

@@ -12,8 +12,10 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.utils import parametrizations, parametrize
 
 import normlib
+from normlib.errors import NormlibError
 from tests.layers.measure import Named, assert_same, observe, seeded
 from tests.layers.test_operators import FORBIDDEN, Called, Dispatched
+from tests.layers.test_transforms import COMPILER
 
 LAYERS = {
     "linear": (lambda: nn.Linear(5, 4), (3, 5)),
@@ -25,6 +27,7 @@ LAYERS = {
     "conv3d": (lambda: nn.Conv3d(2, 3, 2), (2, 2, 3, 3, 3)),
     "transposed conv2d": (lambda: nn.ConvTranspose2d(3, 4, 2), (2, 3, 3, 3)),
 }
+# torch takes -1 for None, and so do we, since state_dicts depend on it.
 DIMS = {"linear": [0, 1, -1, None], "conv2d": [0, 1, 3, -1, None], "transposed conv2d": [0, 1]}
 PAIRS = [(name, dim) for name in LAYERS for dim in DIMS.get(name, [0])]
 EACH = pytest.mark.parametrize(("name", "dim"), PAIRS, ids=[f"{n}-{d}" for n, d in PAIRS])
@@ -46,11 +49,28 @@ def _input(name: str, dtype: torch.dtype = torch.float64) -> Tensor:
     return seeded(torch.empty(LAYERS[name][1], dtype=dtype), 3)
 
 
+class Composed(nn.Module):
+    """g v / norm(v) in elementary operations. torch's fused operator is right to first order
+    only: its second derivative by v fails gradgradcheck (torch 2.13, CPU)."""
+
+    def __init__(self, dim: int | None) -> None:
+        super().__init__()
+        self.dim = None if dim == -1 else dim
+
+    def forward(self, g: Tensor, v: Tensor) -> Tensor:
+        others = [i for i in range(v.ndim) if i != self.dim]
+        return g * v / (v * v).sum(others, keepdim=True).sqrt()
+
+
 @EACH
 def test_same_as_the_framework(name: str, dim: int | None) -> None:
     _, ours, theirs = _pair(name, dim)
     x = _input(name)
-    assert_same(_by_weight(ours, x), _by_weight(theirs, x))
+    found, expected = _by_weight(ours, x), _by_weight(theirs, x)
+    first = [name for name in expected if not name.startswith("dd")]
+    assert_same({k: found[k] for k in first}, {k: expected[k] for k in first})
+    theirs.parametrizations.weight[0] = Composed(dim)
+    assert_same(found, _by_weight(theirs, x))
 
 
 def _by_weight(module: nn.Module, x: Tensor) -> Named:
@@ -77,8 +97,9 @@ def test_parameters_and_state(name: str, dim: int | None) -> None:
     for module in (ours, theirs):
         assert str(module.load_state_dict(state)) == "<All keys matched successfully>"
     x = _input(name)
-    assert_same(observe(ours, x), observe(theirs, x))
-    assert_same(observe(copy.deepcopy(ours), x), observe(theirs, x))
+    expected = observe(theirs, x, second=False)
+    assert_same(observe(ours, x, second=False), expected)
+    assert_same(observe(copy.deepcopy(ours), x, second=False), expected)
 
 
 @EACH
@@ -87,10 +108,10 @@ def test_the_formula(name: str, dim: int | None) -> None:
     _, module, _ = _pair(name, dim)
     originals = module.parametrizations.weight
     g, v = originals.original0, originals.original1
-    if dim is None:
+    if dim in (None, -1):
         norm = (v**2).sum().sqrt()
     else:
-        others = [i for i in range(v.ndim) if i != dim % v.ndim]
+        others = [i for i in range(v.ndim) if i != dim]
         norm = (v**2).sum(others, keepdim=True).sqrt()
     torch.testing.assert_close(module.weight, g * v / norm, rtol=1e-13, atol=0)
 
@@ -117,7 +138,7 @@ def test_the_gradient_is_tangent_and_shrinks_with_the_weight(name: str, dim: int
         return torch.autograd.grad(module(x).pow(3).sum(), v)[0]
 
     first = gradient()
-    dims = list(range(v.ndim)) if dim is None else [i for i in range(v.ndim) if i != dim % v.ndim]
+    dims = [i for i in range(v.ndim) if dim in (None, -1) or i != dim]
     assert (first * v).sum(dims).abs().max() <= 1e-13 * first.abs().max() * v.norm()
     with torch.no_grad():
         v.mul_(4)
@@ -143,8 +164,8 @@ def test_a_weight_may_be_assigned_and_the_parametrization_removed() -> None:
     for module in (ours, theirs):
         module.weight = new
     torch.testing.assert_close(ours.weight, new, rtol=1e-14, atol=1e-15)
-    assert_same(dict(ours.state_dict()) and observe(ours, _input("conv2d")),
-                observe(theirs, _input("conv2d")))  # fmt: skip
+    x = _input("conv2d")
+    assert_same(observe(ours, x, second=False), observe(theirs, x, second=False))
     parametrize.remove_parametrizations(ours, "weight")
     assert isinstance(ours.weight, nn.Parameter)
     assert not parametrize.is_parametrized(ours)
@@ -155,7 +176,7 @@ def test_another_name() -> None:
     cell = normlib.weight_norm(nn.LSTMCell(3, 4), name="weight_hh")
     names = [name for name, _ in cell.named_parameters() if "weight_hh" in name]
     assert names == [f"parametrizations.weight_hh.original{i}" for i in (0, 1)]
-    with pytest.raises((ValueError, AttributeError), match="no_such"):
+    with pytest.raises(NormlibError, match="no_such"):
         normlib.weight_norm(nn.Linear(3, 4), name="no_such")
 
 
@@ -171,7 +192,7 @@ def test_narrow_types(dtype: torch.dtype) -> None:
     torch.testing.assert_close(ours.weight, theirs.weight)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@COMPILER
 def test_traced_as_one_graph_and_vmapped() -> None:
     torch.compiler.reset()
     _, module, _ = _pair("linear", 0)

@@ -17,6 +17,7 @@ FLOORS = {
     "errors": -1,  # the root of all errors, below everything
     "paths": 0,
     "atomic": 0,
+    "kernels": 0,
     "records": 1,
     "datasets": 1,
     "projection": 1,

@@ -95,6 +95,8 @@ def run(
     _report(store)
     told = f"{len(outcome.recorded)} recorded, {len(outcome.failures)} failed, "
     told += f"{len(outcome.left)} left"
+    if outcome.recorded:
+        told += f", in {_relative(store.write_to)}"
     typer.echo(f"plan {plan}: {told}" + (f" ({outcome.stopped})" if outcome.stopped else ""))
     for failure in outcome.failures:
         typer.echo(f"error: {failure.experiment.name}: {failure.error}", err=True)

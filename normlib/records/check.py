@@ -19,7 +19,8 @@ def check(store: Store, official: Official) -> tuple[list[Stored], list[Problem]
     """Return the valid records of ``store`` and every problem with any of its files.
 
     Beyond what reading a record checks: the content hashes of its data against ``official``, the
-    arrays' files, files that are no records, and records of one experiment and one environment with other results.
+    arrays' files, files that are no records, and records of one experiment and one environment
+    with other results.
     """
     found = store.stored()
     problems = list(store.problems)

@@ -78,6 +78,11 @@ _MAKERS: Final[dict[str, tuple[str, Callable[[], Array]]]] = {
     "few-features": ("standard normal, (10, 5)", _normal("few-features", 10, 5)),
     "small-batch": ("standard normal, (4, 10)", _normal("small-batch", 4, 10)),
     "normal-images": ("standard normal, (8, 14, 14, 16)", _normal("normal-images", 8, 14, 14, 16)),
+    "uniform-features": (
+        "uniform in 0..1, (100, 128)",
+        _uniform("uniform-features", 100, 128),
+    ),
+    "few-uniform": ("uniform in 0..1, (10, 10)", _uniform("few-uniform", 10, 10)),
     "uniform-images": (
         "uniform in 0..1, (32, 28, 28, 1)",
         _uniform("uniform-images", 32, 28, 28, 1),

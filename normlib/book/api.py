@@ -107,8 +107,11 @@ def _own_words(function: Any) -> bool:
     return (inspect.isfunction(function) or isinstance(function, kinds)) and bool(function.__doc__)
 
 
-def signature(value: Any, *, bound: bool = False) -> str:
-    """Return ``(eps: float = 1e-05, ...)``, one parameter per line where it would be long."""
+def signature(value: Any, *, bound: bool = False, longest: int = 70) -> str:
+    """Return ``(eps: float = 1e-05, ...)``, one parameter per line where it would be long.
+
+    ``bound`` is for a method, named in a line of its own: it stays on one line.
+    """
     try:
         found = inspect.signature(value)
     except (TypeError, ValueError):
@@ -118,7 +121,7 @@ def signature(value: Any, *, bound: bool = False) -> str:
         parameters = parameters[1:]
     shown = str(found.replace(parameters=parameters))
     shown = ADDRESS.sub(r"\1", re.sub(r"\b(?:typing|collections\.abc|pathlib)\.", "", shown))
-    if bound or len(shown) <= 70:
+    if bound or len(shown) <= longest:
         return shown
     separate = [str(one) for one in parameters]
     stars = _with_star(parameters, separate)

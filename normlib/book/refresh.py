@@ -3,7 +3,7 @@
 from normlib.book import notebook
 from normlib.book.execute import Progress, execute
 from normlib.book.hygiene import CELL_METADATA, CHECKED, NOTEBOOK_METADATA
-from normlib.book.layout import Book
+from normlib.book.layout import Book, BookError
 from normlib.book.notebook import Cell, Notebook
 
 
@@ -11,30 +11,36 @@ def refresh(book: Book, *, progress: Progress = print) -> list[str]:
     """Execute what changed and rewrite the committed chapters; return the names of changed ones.
 
     Raises:
-        BookError: a chapter failed; then no chapter is rewritten.
+        BookError: a chapter failed, or shows what nbval cannot compare; none is rewritten.
     """
-    changed = []
+    clean = {}
     for execution in execute(book, progress=progress):
-        committed = notebook.read(execution.chapter)
-        clean = refreshed(committed, notebook.read(execution.output))
-        if clean != committed:
-            notebook.write(clean, execution.chapter)
-            changed.append(execution.chapter.stem)
-            progress(f"{execution.chapter.stem}: refreshed")
-    return changed
+        committed, executed = notebook.read(execution.chapter), notebook.read(execution.output)
+        new = refreshed(execution.chapter.name, committed, executed)
+        if new != committed:
+            clean[execution.chapter] = new
+    for chapter, new in clean.items():
+        notebook.write(new, chapter)
+        progress(f"{chapter.stem}: refreshed")
+    return [chapter.stem for chapter in clean]
 
 
-def refreshed(committed: Notebook, executed: Notebook) -> Notebook:
-    """Return ``committed`` with the marked cells' new text outputs and all else stripped."""
+def refreshed(name: str, committed: Notebook, executed: Notebook) -> Notebook:
+    """Return ``committed`` with the marked cells' new text outputs and all else stripped.
+
+    Raises:
+        BookError: a marked cell shows more than text, which nbval could not compare.
+    """
     outputs = iter([cell.get("outputs", []) for _, cell in notebook.code_cells(executed)])
     cells: list[Cell] = []
     for cell in committed["cells"]:
-        kept = {name: cell[name] for name in ("cell_type", "id", "source") if name in cell}
+        kept = {field: cell[field] for field in ("cell_type", "id", "source") if field in cell}
         kept["metadata"] = _only(cell.get("metadata", {}), CELL_METADATA)
         if cell["cell_type"] == "code":
             new = next(outputs)
-            kept["outputs"] = [_plain(o) for o in new if CHECKED in notebook.tags(cell)]
-            kept["outputs"] = [output for output in kept["outputs"] if output]
+            place = f"{name}, cell {len(cells) + 1}"
+            checked = CHECKED in notebook.tags(cell)
+            kept["outputs"] = [_plain(place, output) for output in new] if checked else []
             # nbval refuses outputs of a cell that was never counted; its place never changes
             kept["execution_count"] = len(cells) + 1 if kept["outputs"] else None
         cells.append(kept)
@@ -44,13 +50,17 @@ def refreshed(committed: Notebook, executed: Notebook) -> Notebook:
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _plain(output: Cell) -> Cell:
-    if output["output_type"] == "stream":
+def _plain(place: str, output: Cell) -> Cell:
+    if output["output_type"] == "stream" and output["name"] == "stdout":
         return {name: output[name] for name in ("name", "output_type", "text")}
-    text = {k: v for k, v in output.get("data", {}).items() if k == "text/plain"}
-    if not text or any(name.startswith("image/") for name in output.get("data", {})):
-        return {}
-    kept: Cell = {"output_type": output["output_type"], "data": text, "metadata": {}}
+    data = output.get("data", {})
+    if set(data) != {"text/plain"}:
+        shows = ", ".join(data) or output.get("name", output["output_type"])
+        raise BookError(
+            f"{place} is tagged {CHECKED} and shows {shows}: print what is to be compared, and "
+            f"move glue, tables and figures to another cell"
+        )
+    kept: Cell = {"output_type": output["output_type"], "data": dict(data), "metadata": {}}
     if output["output_type"] == "execute_result":
         kept["execution_count"] = None
     return kept

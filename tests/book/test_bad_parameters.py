@@ -95,10 +95,9 @@ def test_accepted_text_arrives_as_a_text_and_not_as_code(book: Book, tmp_path: P
     chapter = small.save(book.root, "02_second", small.notebook(show))
     values = parameters.validated(chapter, [("name", text)])
     execute.run(book, chapter, tmp_path / "out.ipynb", values)
-    outputs = [
-        cell.get("outputs") for cell in json.loads((tmp_path / "out.ipynb").read_text())["cells"]
-    ]
-    assert repr(text) in "".join(str(o[0]["text"]) for o in outputs if o)
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    printed = "".join("".join(o["text"]) for c in cells for o in c.get("outputs", []))
+    assert printed == f"{text!r}\n"
     assert list(book.root.rglob("owned")) == []
 
 
@@ -135,6 +134,8 @@ def command(book: Book, *words: str) -> subprocess.CompletedProcess[str]:
         (("01_small", "-p", "cout", "3"), "'cout' is unknown"),
         (("01_small", "-p", f"{HOSTILE}; count", "3"), "is no parameter name"),
         (("01_small", "-p", "count", HOSTILE), "'count' is"),
+        (("01_small", "-p", "count"), "'-p' is not understood"),
+        (("01_small", "--epochs", "3", "4"), "'--epochs' is not understood"),
         (("09_none",), "no chapter '09_none'"),
         (("01_small", "--output", "out.html"), "must end in .ipynb"),
         (("01_small", "--output", "chapters/01_small.ipynb"), "is the chapter itself"),

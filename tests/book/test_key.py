@@ -52,7 +52,7 @@ CHANGES: dict[str, Change] = {
     "a parameter": set_source(1, small.PARAMETERS.replace("count = 5", "count = 6")),
     "a tag": edited(lambda c: c["cells"][3]["metadata"].update(tags=["hide-input"])),
     "the order of cells": edited(lambda c: c["cells"].insert(1, c["cells"].pop(3))),
-    "a cell less": edited(lambda c: c["cells"].pop(5)),
+    "a cell less": edited(lambda c: c["cells"].pop(6)),
     "the plans": edited(lambda c: c["metadata"]["normlib"].update(plans=["plan", "other"])),
     "normlib's source": lambda b, p, r: void((p / "layer.py").write_text("eps = 1e-3\n")),
     "a file of normlib that is no source": lambda b, p, r: void(
@@ -68,7 +68,7 @@ CHANGES: dict[str, Change] = {
 }
 SAME: dict[str, Change] = {
     "prose": set_source(0, "# Another title"),
-    "a caption": edited(lambda c: c["cells"][5]["metadata"].update(mystnb={})),
+    "a caption": edited(lambda c: c["cells"][6]["metadata"].update(mystnb={})),
     "a stored output": edited(lambda c: c["cells"][3].update(outputs=[{"text": "old"}])),
     "compiled files": lambda b, p, r: compiled(p),
     "the order of records": lambda b, p, r: r["plan"].reverse(),

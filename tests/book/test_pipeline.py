@@ -80,9 +80,9 @@ def test_a_failed_cell_names_the_chapter_and_keeps_the_old_book(
     book = copied(built, tmp_path / "failing")
     before = key.tree(book.html)
     bad = small.second()
-    bad["cells"][2]["source"] = "1 / 0"
+    bad["cells"][3]["source"] = "1 / 0"
     small.save(book.root, "02_second", bad)
-    with pytest.raises(BookError, match=r"02_second\.ipynb failed: cell 3: ZeroDivisionError"):
+    with pytest.raises(BookError, match=r"02_second\.ipynb failed: cell 4: ZeroDivisionError"):
         pipeline.build(book, progress=lambda _: None)
     assert key.tree(book.html) == before
     assert [p.name for p in book.executed.iterdir() if p.name.startswith(".")] == []

@@ -42,7 +42,7 @@ _LAYERS = (
     "WeightNorm",
     "weight_norm",
 )
-__all__ = ["__version__", "catalogue", *_LAYERS]  # noqa: PLE0604
+__all__ = ["__version__", "catalogue", *_LAYERS]
 
 
 def __getattr__(name: str) -> Any:

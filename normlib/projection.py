@@ -32,6 +32,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from normlib import kernels
+
 Dims = tuple[int, ...]
 
 
@@ -114,6 +116,11 @@ class _Sphere(Function):
         centered: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         gamma, beta = _laid_out(gamma), _laid_out(beta)
+        layout = kernels.layout_of(x, [gamma, beta], dims) if _overwritable(x) else None
+        if layout is not None:
+            kept = [1 if d in dims else n for d, n in enumerate(x.shape)]
+            y, mu, sigma2 = kernels.project(x, gamma, beta, eps, centered, layout)
+            return y, mu.reshape(kept), sigma2.reshape(kept)
         wide = _wide(x)
         mu = wide.mean(dims, keepdim=True) if centered else wide.new_zeros([1] * x.dim())
         z = wide - mu if centered else wide.clone()
@@ -139,6 +146,15 @@ class _Sphere(Function):
     ) -> tuple[Tensor | None, ...]:
         x, gamma, mu, sigma2 = ctx.saved_tensors
         gamma = _laid_out(gamma)
+        if (
+            g is not None
+            and (g_mu is None and g_sigma2 is None)
+            and (gamma is not None or ctx.beta is None)
+            and _overwritable(g, x)
+            and (layout := kernels.layout_of(x, [gamma], ctx.dims)) is not None
+        ):
+            gradients = kernels.tangent(g, x, gamma, mu, sigma2, ctx.eps, layout)
+            return *gradients[:2], gradients[2] if ctx.beta else None, None, None, None
         z = _wide(x) - mu if ctx.centered else _wide(x).clone()
         # The gradients through the statistics come first: what follows may overwrite z.
         dx, dgamma, dbeta = None, None, None
@@ -339,7 +355,8 @@ def _plus(z: Tensor, term: Tensor) -> Tensor:
 
 def _memory_order(x: Tensor) -> list[int]:
     """Return the dimensions by decreasing stride, so that channels_last is one more shape."""
-    return sorted(range(x.dim()), key=lambda d: (-int(x.stride(d)), d))
+    strides = x.stride()
+    return sorted(range(x.dim()), key=lambda d: (-strides[d], d))
 
 
 def _in_order(parameter: Tensor | None, order: list[int]) -> Tensor | None:

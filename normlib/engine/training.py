@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from normlib import kernels
 from normlib.datasets import INFO, ImageSet, load
 from normlib.engine import checkpoint as checkpoints
 from normlib.engine.initial import initial_arrays
@@ -82,14 +83,17 @@ def train(
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
 
     mode = "compiled" if compiled else "eager"
+    versions = {"torch": torch.__version__}
+    if experiment.framework == "normlib" and experiment.norm != "none" and kernels.VERSION:
+        versions["numba"] = kernels.VERSION
     surroundings = environment(
-        {"torch": torch.__version__},
+        versions,
         "cpu" if where.type == "cpu" else torch.cuda.get_device_name(where),
         threads,
         mode,
         torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else None,
     )
-    engine = f"torch {torch.__version__}, {where.type}, {threads} threads, {mode}"
+    engine = f"{versions}, {where.type}, {threads} threads, {mode}"
     history, started, seconds = History(), now(), clock(where.type, threads)
     saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
     if saved:

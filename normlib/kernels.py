@@ -1,0 +1,460 @@
+"""The projection and its tangent projector as loops, compiled for one thread of a CPU by Numba.
+
+They compute what `normlib.projection` states, reading each tensor once or twice instead of once
+per step of the formula. Used where they apply (`layout_of` says so); everywhere else, and without
+Numba, the formulas themselves are evaluated.
+
+The tensors are contiguous, seen in one of two ways:
+
+``rows`` (R, K, M): statistics over K x M for each of the R rows. ``gamma`` is (G, K), used in
+    turn by the rows: LayerNorm has G = 1, M = 1; InstanceNorm G = C, K = 1; GroupNorm both.
+``columns`` (N, C, M): statistics over N x M for each column. ``gamma`` is (1, C). BatchNorm; on
+    channels_last activations M = 1.
+
+Sums run in blocks that are added in double precision, so that their error does not grow with the
+length of the sum.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+try:
+    import numba
+    from numba import njit
+except ImportError:  # without it the formulas are evaluated as they stand
+    numba = njit = None
+
+VERSION: str | None = None if numba is None else numba.__version__
+
+BLOCK = 512  # terms summed in single precision before they join the rest
+SMALLEST = 4096  # entries below which calling a kernel costs more than it saves
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a contiguous tensor is seen: as ``rows`` or ``columns``, with which three sizes."""
+
+    by_rows: bool
+    shape: tuple[int, int, int]
+    groups: int
+
+    def view(self, x: Tensor) -> Any:
+        """Return the tensor's memory as an array of this shape."""
+        return x.detach().contiguous().numpy().reshape(self.shape)
+
+    def parameter(self, gamma: Tensor | None, like: Tensor) -> Any:
+        """Return ``gamma`` as (groups, K or C); of size 0 if there is none."""
+        if gamma is None:
+            return np.empty((0, 0), like.detach().numpy().dtype)
+        return gamma.detach().contiguous().numpy().reshape(self.groups, self.shape[1])
+
+
+def layout_of(x: Tensor, parameters: list[Tensor | None], dims: tuple[int, ...]) -> Layout | None:
+    """Return how the kernels see ``x``, or None if they do not apply.
+
+    They apply to contiguous float32 and float64 on a CPU with one thread, outside of compilers
+    and transformations, when gamma and beta vary together along neighbouring dimensions.
+    """
+    given = [p for p in parameters if p is not None]
+    if (
+        njit is None
+        or x.device.type != "cpu"
+        or x.dtype not in (torch.float32, torch.float64)
+        or any(p.dtype != x.dtype or p.device != x.device for p in given)
+        or any(p.shape != given[0].shape for p in given)
+        or torch.get_num_threads() != 1
+        or x.numel() < SMALLEST
+        or not x.is_contiguous()
+    ):
+        return None
+    n, shape = x.dim(), x.shape
+    varying = [d for d in range(n) if given and given[0].shape[d] > 1] or None
+    first = min(dims)
+    if dims == tuple(range(first, n)):
+        length = math.prod(shape[first:])
+        if varying is None:
+            return Layout(True, (x.numel() // length, 1, length), 1)
+        start, stop = varying[0], varying[-1] + 1
+        inner = math.prod(shape[stop:])
+        size = math.prod(shape[start:stop])
+        if given[0].numel() != size or length % inner or size % (length // inner):
+            return None
+        per_row = length // inner
+        return Layout(True, (x.numel() // length, per_row, inner), size // per_row)
+    kept = [d for d in range(n) if d not in dims]
+    if kept != list(range(kept[0], kept[-1] + 1)) or (varying and not set(varying) <= set(kept)):
+        return None
+    columns = math.prod(shape[kept[0] : kept[-1] + 1])
+    if given and given[0].numel() != columns:
+        return None
+    before = math.prod(shape[: kept[0]])
+    return Layout(False, (before, columns, x.numel() // before // columns), 1)
+
+
+def project(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    eps: float,
+    centered: bool,
+    layout: Layout,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ``y``, ``mu`` and ``sigma2``, the statistics as vectors."""
+    y = torch.empty_like(x)
+    size = layout.shape[0] if layout.by_rows else layout.shape[1]
+    mu, sigma2 = x.new_zeros(size), x.new_empty(size)
+    kernel = _project_rows if layout.by_rows else _project_columns
+    kernel(
+        layout.view(x),
+        layout.parameter(gamma, x),
+        layout.parameter(beta, x),
+        eps,
+        centered,
+        layout.view(y),
+        mu.numpy(),
+        sigma2.numpy(),
+    )
+    return y, mu, sigma2
+
+
+def tangent(
+    g: Tensor,
+    x: Tensor,
+    gamma: Tensor | None,
+    mu: Tensor | None,
+    sigma2: Tensor,
+    eps: float,
+    layout: Layout,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return ``dx, dgamma, dbeta``; the latter two of the shape of ``gamma``.
+
+    Without ``mu`` the projection was not centered.
+    """
+    centered = mu is not None
+    dx = torch.empty_like(x)
+    shape = (0, 0) if gamma is None else (layout.groups, layout.shape[1])
+    dgamma, dbeta = x.new_zeros(shape), x.new_zeros(shape)
+    kernel = _tangent_rows if layout.by_rows else _tangent_columns
+    kernel(
+        layout.view(g),
+        layout.view(x),
+        layout.parameter(gamma, x),
+        _vector(sigma2.new_zeros(sigma2.shape) if mu is None else mu),
+        _vector(sigma2),
+        eps,
+        centered,
+        layout.view(dx),
+        dgamma.numpy(),
+        dbeta.numpy(),
+    )
+    if gamma is None:
+        return dx, None, None
+    return dx, dgamma.reshape(gamma.shape), dbeta.reshape(gamma.shape)
+
+
+def _vector(x: Tensor) -> Any:
+    return x.detach().reshape(-1).contiguous().numpy()
+
+
+def _compiled(function: Any) -> Any:
+    # Sums may be reordered to use vector registers; NaN and infinity keep their meaning.
+    flags = {"reassoc", "contract", "nsz"}
+    return (
+        function
+        if njit is None
+        else njit(cache=True, fastmath=flags, error_model="numpy")(function)
+    )
+
+
+# Loops run over slices from zero: an index that might be negative is checked at every step.
+
+
+@_compiled
+def _sum(x: Any) -> Any:
+    total = 0.0
+    for start in range(0, x.size, BLOCK):
+        block, part = x[start : start + BLOCK], x.dtype.type(0)
+        for i in range(block.size):
+            part += block[i]
+        total += part
+    return total
+
+
+@_compiled
+def _sum_squares(x: Any, mu: Any) -> Any:
+    total = 0.0
+    for start in range(0, x.size, BLOCK):
+        block, part = x[start : start + BLOCK], x.dtype.type(0)
+        for i in range(block.size):
+            z = block[i] - mu
+            part += z * z
+        total += part
+    return total
+
+
+@_compiled
+def _sums_with(g: Any, x: Any, mu: Any) -> Any:
+    """Return ``sum(g)`` and ``sum(g * (x - mu))``."""
+    total, product = 0.0, 0.0
+    for start in range(0, x.size, BLOCK):
+        gs, xs = g[start : start + BLOCK], x[start : start + BLOCK]
+        s, p = x.dtype.type(0), x.dtype.type(0)
+        for i in range(gs.size):
+            s += gs[i]
+            p += gs[i] * (xs[i] - mu)
+        total += s
+        product += p
+    return total, product
+
+
+@_compiled
+def _sums_with_gamma(g: Any, x: Any, mu: Any, r: Any, gamma: Any, dgamma: Any, dbeta: Any) -> Any:
+    """Return ``sum(h)`` and ``sum(h * (x - mu))`` for ``h = g * gamma``; add to both gradients."""
+    total, product = 0.0, 0.0
+    for start in range(0, x.size, BLOCK):
+        gs, xs, scale = (
+            g[start : start + BLOCK],
+            x[start : start + BLOCK],
+            gamma[start : start + BLOCK],
+        )
+        dscale, dshift = dgamma[start : start + BLOCK], dbeta[start : start + BLOCK]
+        s, p = x.dtype.type(0), x.dtype.type(0)
+        for i in range(gs.size):
+            h = gs[i] * scale[i]
+            s += h
+            p += h * (xs[i] - mu)
+        for i in range(gs.size):
+            dscale[i] += gs[i] * ((xs[i] - mu) * r)
+            dshift[i] += gs[i]
+        total += s
+        product += p
+    return total, product
+
+
+@_compiled
+def _place(x: Any, mu: Any, scale: Any, shift: Any, y: Any) -> None:
+    for i in range(x.size):
+        y[i] = (x[i] - mu) * scale + shift
+
+
+@_compiled
+def _place_each(x: Any, mu: Any, r: Any, gamma: Any, beta: Any, y: Any) -> None:
+    if beta.size > 0:
+        for i in range(x.size):
+            y[i] = (x[i] - mu) * r * gamma[i] + beta[i]
+    else:
+        for i in range(x.size):
+            y[i] = (x[i] - mu) * r * gamma[i]
+
+
+@_compiled
+def _pull(g: Any, x: Any, mu: Any, scale: Any, slope: Any, offset: Any, dx: Any) -> None:
+    for i in range(x.size):
+        dx[i] = g[i] * scale - (x[i] - mu) * slope - offset
+
+
+@_compiled
+def _pull_each(
+    g: Any, x: Any, mu: Any, r: Any, gamma: Any, slope: Any, offset: Any, dx: Any
+) -> None:
+    for i in range(x.size):
+        dx[i] = g[i] * gamma[i] * r - (x[i] - mu) * slope - offset
+
+
+@_compiled
+def _project_rows(
+    x: Any, gamma: Any, beta: Any, eps: float, centered: bool, y: Any, mu: Any, sigma2: Any
+) -> None:
+    real, zero = x.dtype.type, x.dtype.type(0)
+    count, width, inner = x.shape
+    flat, out = x.reshape(count, width * inner), y.reshape(count, width * inner)
+    for row in range(count):
+        m = real(_sum(flat[row]) / flat.shape[1]) if centered else zero
+        v = real(_sum_squares(flat[row], m) / flat.shape[1])
+        r = real(1 / math.sqrt(v + eps))
+        mu[row], sigma2[row] = m, v
+        if gamma.size == 0:
+            _place(flat[row], m, r, zero, out[row])
+            continue
+        which = row % gamma.shape[0]
+        if inner == 1:
+            shift = beta[which] if beta.size > 0 else beta.reshape(-1)
+            _place_each(flat[row], m, r, gamma[which], shift, out[row])
+            continue
+        for k in range(width):
+            b = beta[which, k] if beta.size > 0 else zero
+            _place(x[row, k], m, r * gamma[which, k], b, y[row, k])
+
+
+@_compiled
+def _tangent_rows(
+    g: Any,
+    x: Any,
+    gamma: Any,
+    mu: Any,
+    sigma2: Any,
+    eps: float,
+    centered: bool,
+    dx: Any,
+    dgamma: Any,
+    dbeta: Any,
+) -> None:
+    real, zero = x.dtype.type, x.dtype.type(0)
+    count, width, inner = x.shape
+    d = width * inner
+    flat, grads, out = x.reshape(count, d), g.reshape(count, d), dx.reshape(count, d)
+    dscale, dshift = np.zeros_like(dgamma), np.zeros_like(dbeta)
+    total_dscale, total_dshift = np.zeros(dgamma.shape), np.zeros(dgamma.shape)
+    for row in range(count):
+        m = mu[row]
+        exact = 1 / math.sqrt(sigma2[row] + eps)  # its cube may leave single precision
+        r = real(exact)
+        which = row % max(1, gamma.shape[0])
+        sum_h, sum_hz = 0.0, 0.0
+        if gamma.size == 0:
+            sum_h, sum_hz = _sums_with(grads[row], flat[row], m)
+        elif inner == 1:
+            sum_h, sum_hz = _sums_with_gamma(
+                grads[row], flat[row], m, r, gamma[which], dscale[which], dshift[which]
+            )
+        else:
+            for k in range(width):
+                s, p = _sums_with(g[row, k], x[row, k], m)
+                dscale[which, k] += real(p * r)
+                dshift[which, k] += real(s)
+                sum_h += gamma[which, k] * s
+                sum_hz += gamma[which, k] * p
+        slope = real(exact * exact * exact * (sum_hz / d))
+        offset = real(r * (sum_h / d)) if centered else zero
+        if gamma.size == 0:
+            _pull(grads[row], flat[row], m, r, slope, offset, out[row])
+        elif inner == 1:
+            _pull_each(grads[row], flat[row], m, r, gamma[which], slope, offset, out[row])
+        else:
+            for k in range(width):
+                _pull(g[row, k], x[row, k], m, r * gamma[which, k], slope, offset, dx[row, k])
+        if gamma.size > 0 and (row % BLOCK == BLOCK - 1 or row == count - 1):
+            total_dscale += dscale
+            total_dshift += dshift
+            dscale[:], dshift[:] = 0, 0
+    dgamma[:], dbeta[:] = total_dscale, total_dshift
+
+
+@_compiled
+def _project_columns(
+    x: Any, gamma: Any, beta: Any, eps: float, centered: bool, y: Any, mu: Any, sigma2: Any
+) -> None:
+    real = x.dtype.type
+    before, columns, inner = x.shape
+    d = before * inner
+    flat, out = x.reshape(before, columns * inner), y.reshape(before, columns * inner)
+    total = np.zeros(columns)
+    part = np.zeros(columns, x.dtype)
+    if centered:
+        for n in range(before):
+            if inner > 1:
+                for c in range(columns):
+                    total[c] += _sum(x[n, c])
+                continue
+            row = flat[n]
+            for c in range(columns):
+                part[c] += row[c]
+            if n % BLOCK == BLOCK - 1 or n == before - 1:
+                total += part
+                part[:] = 0
+        for c in range(columns):
+            mu[c] = real(total[c] / d)
+    total[:] = 0
+    for n in range(before):
+        if inner > 1:
+            for c in range(columns):
+                total[c] += _sum_squares(x[n, c], mu[c])
+            continue
+        row = flat[n]
+        for c in range(columns):
+            z = row[c] - mu[c]
+            part[c] += z * z
+        if n % BLOCK == BLOCK - 1 or n == before - 1:
+            total += part
+            part[:] = 0
+    scale, shift = np.empty(columns, x.dtype), np.zeros(columns, x.dtype)
+    for c in range(columns):
+        sigma2[c] = real(total[c] / d)
+        scale[c] = real(1 / math.sqrt(sigma2[c] + eps))
+        if gamma.size > 0:
+            scale[c] *= gamma[0, c]
+        if beta.size > 0:
+            shift[c] = beta[0, c]
+    for n in range(before):
+        if inner > 1:
+            for c in range(columns):
+                _place(x[n, c], mu[c], scale[c], shift[c], y[n, c])
+            continue
+        row, result = flat[n], out[n]
+        for c in range(columns):
+            result[c] = (row[c] - mu[c]) * scale[c] + shift[c]
+
+
+@_compiled
+def _tangent_columns(
+    g: Any,
+    x: Any,
+    gamma: Any,
+    mu: Any,
+    sigma2: Any,
+    eps: float,
+    centered: bool,
+    dx: Any,
+    dgamma: Any,
+    dbeta: Any,
+) -> None:
+    real = x.dtype.type
+    before, columns, inner = x.shape
+    d = before * inner
+    shape = (before, columns * inner)
+    flat, grads, out = x.reshape(shape), g.reshape(shape), dx.reshape(shape)
+    sum_g, sum_gz = np.zeros(columns), np.zeros(columns)
+    s, p = np.zeros(columns, x.dtype), np.zeros(columns, x.dtype)
+    for n in range(before):
+        if inner > 1:
+            for c in range(columns):
+                s2, p2 = _sums_with(g[n, c], x[n, c], mu[c])
+                sum_g[c] += s2
+                sum_gz[c] += p2
+            continue
+        row, grad = flat[n], grads[n]
+        for c in range(columns):
+            s[c] += grad[c]
+            p[c] += grad[c] * (row[c] - mu[c])
+        if n % BLOCK == BLOCK - 1 or n == before - 1:
+            sum_g += s
+            sum_gz += p
+            s[:] = 0
+            p[:] = 0
+    scale, slope = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
+    offset = np.zeros(columns, x.dtype)
+    for c in range(columns):
+        r = 1 / math.sqrt(sigma2[c] + eps)
+        a = r
+        if gamma.size > 0:
+            dgamma[0, c] = real(sum_gz[c] * r)
+            dbeta[0, c] = real(sum_g[c])
+            a = r * gamma[0, c]
+        scale[c] = real(a)
+        slope[c] = real(a * r * r * (sum_gz[c] / d))
+        if centered:
+            offset[c] = real(a * (sum_g[c] / d))
+    for n in range(before):
+        if inner > 1:
+            for c in range(columns):
+                _pull(g[n, c], x[n, c], mu[c], scale[c], slope[c], offset[c], dx[n, c])
+            continue
+        row, grad, result = flat[n], grads[n], out[n]
+        for c in range(columns):
+            z = row[c] - mu[c]
+            result[c] = grad[c] * scale[c] - z * slope[c] - offset[c]

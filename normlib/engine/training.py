@@ -83,7 +83,7 @@ def train(
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
 
     mode = "compiled" if compiled else "eager"
-    versions = {"torch": torch.__version__}
+    versions = {"torch": str(torch.__version__)}
     if experiment.framework == "normlib" and experiment.norm != "none" and kernels.VERSION:
         versions["numba"] = kernels.VERSION
     surroundings = environment(

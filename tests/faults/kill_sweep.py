@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +113,13 @@ def _running(pid: int) -> bool:
 
 
 def kill_often(
-    folder: Path, kills: int, *, plan: str = "smoke", trainer: str | None = None, seed: int = 0
+    folder: Path,
+    kills: int,
+    *,
+    plan: str = "smoke",
+    trainer: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Counter[str]:
     """Kill sweeps ``kills`` times and return the counts of ZERO, and some of what happened."""
     rng = random.Random(seed)
@@ -144,6 +151,7 @@ def kill_often(
             path.suffix not in (".tmp", ".lock") for path in trial.strays()
         )
         before = now
+        say(f"{counts['kills']}/{kills} kills, {counts['plans completed']} plans completed")
         if len(now) == len(expected) or counts["kills"] == kills:
             _finish_round(trial, expected, counts)
             before = {}
@@ -179,6 +187,7 @@ def main() -> None:
             plan=options.plan,
             trainer=options.trainer,
             seed=options.seed,
+            say=lambda line: print(line, file=sys.stderr, flush=True),
         )
     for name, count in counts.items():
         print(f"{count:6d}  {name}")

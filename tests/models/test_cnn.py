@@ -1,0 +1,76 @@
+"""The sources' CNN, whatever its norm."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from normlib.catalogue import CatalogueError
+from normlib.engine import initial_arrays
+from normlib.models import CNN, build
+from normlib.records import Experiment
+from normlib.records.choices import NORMS, PEERS
+
+NAMES = [*NORMS, *(f"torch:{norm}" for norm in PEERS["torch"])]
+
+
+def model(norm: str) -> nn.Module:
+    experiment = Experiment(norm=norm, width=8, hidden=16)
+    return build(experiment, initial_arrays(experiment)).double()
+
+
+@pytest.mark.parametrize("norm", NAMES)
+def test_every_norm_can_be_trained(norm: str) -> None:
+    net = model(norm)
+    logits = net(torch.rand(3, 1, 28, 28, dtype=torch.double))
+    assert logits.shape == (3, 10)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("norm", NAMES)
+def test_all_conditions_of_a_seed_start_from_the_same_weights(norm: str) -> None:
+    net, arrays = model(norm), initial_arrays(Experiment(width=8, hidden=16))
+    for name, array in arrays.items():
+        layer, _, parameter = name.partition(".")
+        value = getattr(net.get_submodule(layer), parameter).detach().numpy()
+        np.testing.assert_allclose(value, array, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    "norm", [norm for norm in PEERS["torch"] if norm not in ("none", "layer-channels")]
+)
+def test_ours_and_the_frameworks_compute_the_same(norm: str) -> None:
+    x = torch.rand(5, 1, 28, 28, dtype=torch.double)
+    ours, theirs = model(norm), model(f"torch:{norm}")
+    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
+    ours.load_state_dict(theirs.state_dict())
+    results = []
+    for net in (ours, theirs):
+        y = net(x)
+        results.append([y, *torch.autograd.grad(y.square().sum(), net.parameters())])
+    for a, b in zip(*results, strict=True):
+        assert (a - b).abs().max() <= 1e-10 * max(1.0, float(b.detach().abs().max()))
+
+
+def test_pooling_before_relu_changes_no_bit() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, 4, 8, 8).mul(2).round().div(2)  # with ties and zeros
+    results = []
+    for order in ((nn.MaxPool2d(2), nn.ReLU()), (nn.ReLU(), nn.MaxPool2d(2))):
+        leaf = x.clone().requires_grad_()
+        y = nn.Sequential(*order)(leaf)
+        # Where all is negative no gradient passes; a tie at exactly zero has none either way.
+        results.append((y, *torch.autograd.grad(y, leaf, torch.ones_like(y))))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_an_unknown_norm_names_the_choices() -> None:
+    with pytest.raises(CatalogueError, match="did you mean batch"):
+        CNN((1, 28, 28), 10, norm="btach")
+
+
+def test_initial_arrays_of_another_network_are_refused() -> None:
+    arrays = initial_arrays(Experiment(width=8, hidden=16))
+    with pytest.raises(ValueError, match="lack"):
+        CNN((1, 28, 28), 10, 8, 16, initial={"conv.weight": arrays["conv.weight"]})

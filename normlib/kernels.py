@@ -346,42 +346,95 @@ def _tangent_rows(
 
 
 @_compiled
+def _repeats(before: int, columns: int) -> int:
+    """Return how many rows of ``columns`` entries are best taken as one, since loops cost."""
+    repeats = 1
+    while before % (2 * repeats) == 0 and 2 * repeats * columns <= BLOCK:
+        repeats *= 2
+    return repeats
+
+
+@_compiled
+def _repeated(x: Any, repeats: int) -> Any:
+    return x.repeat(repeats).reshape(x.size, repeats).T.copy().reshape(-1)
+
+
+@_compiled
+def _folded(x: Any, columns: int) -> Any:
+    total = np.zeros(columns)
+    for i in range(x.size):
+        total[i % columns] += x[i]
+    return total
+
+
+@_compiled
+def _column_sums(x: Any) -> Any:
+    total, part = np.zeros(x.shape[1]), np.zeros(x.shape[1], x.dtype)
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            part[c] += x[n, c]
+        if n % BLOCK == BLOCK - 1 or n == x.shape[0] - 1:
+            total += part
+            part[:] = 0
+    return total
+
+
+@_compiled
+def _column_sums_squares(x: Any, mu: Any) -> Any:
+    total, part = np.zeros(x.shape[1]), np.zeros(x.shape[1], x.dtype)
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            z = x[n, c] - mu[c]
+            part[c] += z * z
+        if n % BLOCK == BLOCK - 1 or n == x.shape[0] - 1:
+            total += part
+            part[:] = 0
+    return total
+
+
+@_compiled
+def _column_sums_with(g: Any, x: Any, mu: Any) -> Any:
+    """Return ``sum(g)`` and ``sum(g * (x - mu))`` of each column."""
+    total_s, total_p = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    s, p = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            s[c] += g[n, c]
+            p[c] += g[n, c] * (x[n, c] - mu[c])
+        if n % BLOCK == BLOCK - 1 or n == x.shape[0] - 1:
+            total_s += s
+            total_p += p
+            s[:], p[:] = 0, 0
+    return total_s, total_p
+
+
+@_compiled
 def _project_columns(
     x: Any, gamma: Any, beta: Any, eps: float, centered: bool, y: Any, mu: Any, sigma2: Any
 ) -> None:
     real = x.dtype.type
     before, columns, inner = x.shape
     d = before * inner
-    flat, out = x.reshape(before, columns * inner), y.reshape(before, columns * inner)
+    repeats = _repeats(before, columns) if inner == 1 else 1
+    wide = (before // repeats, columns * repeats * inner)
+    flat, out = x.reshape(wide), y.reshape(wide)
     total = np.zeros(columns)
-    part = np.zeros(columns, x.dtype)
     if centered:
-        for n in range(before):
-            if inner > 1:
+        if inner == 1:
+            total = _folded(_column_sums(flat), columns)
+        else:
+            for n in range(before):
                 for c in range(columns):
                     total[c] += _sum(x[n, c])
-                continue
-            row = flat[n]
-            for c in range(columns):
-                part[c] += row[c]
-            if n % BLOCK == BLOCK - 1 or n == before - 1:
-                total += part
-                part[:] = 0
         for c in range(columns):
             mu[c] = real(total[c] / d)
-    total[:] = 0
-    for n in range(before):
-        if inner > 1:
+    if inner == 1:
+        total = _folded(_column_sums_squares(flat, _repeated(mu, repeats)), columns)
+    else:
+        total[:] = 0
+        for n in range(before):
             for c in range(columns):
                 total[c] += _sum_squares(x[n, c], mu[c])
-            continue
-        row = flat[n]
-        for c in range(columns):
-            z = row[c] - mu[c]
-            part[c] += z * z
-        if n % BLOCK == BLOCK - 1 or n == before - 1:
-            total += part
-            part[:] = 0
     scale, shift = np.empty(columns, x.dtype), np.zeros(columns, x.dtype)
     for c in range(columns):
         sigma2[c] = real(total[c] / d)
@@ -390,14 +443,15 @@ def _project_columns(
             scale[c] *= gamma[0, c]
         if beta.size > 0:
             shift[c] = beta[0, c]
-    for n in range(before):
-        if inner > 1:
+    if inner == 1:
+        m, a, b = (_repeated(mu, repeats), _repeated(scale, repeats), _repeated(shift, repeats))
+        for n in range(wide[0]):
+            for c in range(wide[1]):
+                out[n, c] = (flat[n, c] - m[c]) * a[c] + b[c]
+    else:
+        for n in range(before):
             for c in range(columns):
                 _place(x[n, c], mu[c], scale[c], shift[c], y[n, c])
-            continue
-        row, result = flat[n], out[n]
-        for c in range(columns):
-            result[c] = (row[c] - mu[c]) * scale[c] + shift[c]
 
 
 @_compiled
@@ -416,26 +470,19 @@ def _tangent_columns(
     real = x.dtype.type
     before, columns, inner = x.shape
     d = before * inner
-    shape = (before, columns * inner)
-    flat, grads, out = x.reshape(shape), g.reshape(shape), dx.reshape(shape)
+    repeats = _repeats(before, columns) if inner == 1 else 1
+    wide = (before // repeats, columns * repeats * inner)
+    flat, grads, out = x.reshape(wide), g.reshape(wide), dx.reshape(wide)
     sum_g, sum_gz = np.zeros(columns), np.zeros(columns)
-    s, p = np.zeros(columns, x.dtype), np.zeros(columns, x.dtype)
-    for n in range(before):
-        if inner > 1:
+    if inner == 1:
+        s, p = _column_sums_with(grads, flat, _repeated(mu, repeats))
+        sum_g, sum_gz = _folded(s, columns), _folded(p, columns)
+    else:
+        for n in range(before):
             for c in range(columns):
                 s2, p2 = _sums_with(g[n, c], x[n, c], mu[c])
                 sum_g[c] += s2
                 sum_gz[c] += p2
-            continue
-        row, grad = flat[n], grads[n]
-        for c in range(columns):
-            s[c] += grad[c]
-            p[c] += grad[c] * (row[c] - mu[c])
-        if n % BLOCK == BLOCK - 1 or n == before - 1:
-            sum_g += s
-            sum_gz += p
-            s[:] = 0
-            p[:] = 0
     scale, slope = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
     offset = np.zeros(columns, x.dtype)
     for c in range(columns):
@@ -449,12 +496,13 @@ def _tangent_columns(
         slope[c] = real(a * r * r * (sum_gz[c] / d))
         if centered:
             offset[c] = real(a * (sum_g[c] / d))
-    for n in range(before):
-        if inner > 1:
+    if inner == 1:
+        m, o = _repeated(mu, repeats), _repeated(offset, repeats)
+        a2, b = _repeated(scale, repeats), _repeated(slope, repeats)
+        for n in range(wide[0]):
+            for c in range(wide[1]):
+                out[n, c] = grads[n, c] * a2[c] - (flat[n, c] - m[c]) * b[c] - o[c]
+    else:
+        for n in range(before):
             for c in range(columns):
                 _pull(g[n, c], x[n, c], mu[c], scale[c], slope[c], offset[c], dx[n, c])
-            continue
-        row, grad, result = flat[n], grads[n], out[n]
-        for c in range(columns):
-            z = row[c] - mu[c]
-            result[c] = grad[c] * scale[c] - z * slope[c] - offset[c]

@@ -312,7 +312,12 @@ def _outer(weight: Tensor, a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
 
 
 def _is_row(gamma: Tensor, a: Tensor, dims: Dims) -> bool:
-    """Whether ``gamma`` is a row of the matrix that ``a`` is, with ``dims`` as its columns."""
+    """Whether ``gamma`` is a row of the matrix that ``a`` is, with ``dims`` as its columns.
+
+    A product of matrices then reads ``a`` once; a compiler fuses the plain sum into more.
+    """
+    if torch.compiler.is_compiling():
+        return False
     trailing = dims[0] == a.dim() - len(dims)
     return trailing and gamma.numel() == _count(a, dims) and gamma.numel() > 0
 

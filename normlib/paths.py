@@ -18,7 +18,12 @@ def data() -> Path:
 
 
 def local() -> Path:
-    """Return the folder, ignored by git, of downloads and of a person's own runs."""
+    """Return the folder of downloads and a person's own runs: ``$NORMLIB_LOCAL``, ``data/local``.
+
+    Git ignores it.
+    """
+    if named := os.environ.get("NORMLIB_LOCAL"):
+        return Path(named).resolve()
     return data() / "local"
 
 

@@ -131,3 +131,11 @@ def test_worst_takes_the_largest_over_inputs(table: pd.DataFrame) -> None:
         keys = ["method", "training", "quantity", "peer"]
         same = (table[keys] == row[keys]).all(axis=1)
         assert row["error"] == table.loc[same, "error"].max()
+
+
+def test_single_precision_loses_single_precision() -> None:
+    table = c.single_precision(load_keras())
+    sizes = table[["normlib", "torch", "keras"]]
+    assert set(table["method"]) == {case.method for case in cases()}
+    assert (sizes > 1e-9).all().all()
+    assert (sizes < 1e-5).all().all()

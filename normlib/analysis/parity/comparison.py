@@ -103,3 +103,25 @@ def worst(compared: pd.DataFrame) -> pd.DataFrame:
     graded = compared.assign(excess=compared["error"] / compared["bound"])
     keys = ["method", "training", "quantity", "peer"]
     return graded.groupby(keys, sort=False)[["error", "excess"]].max().reset_index()
+
+
+def single_precision(keras: KerasSide) -> pd.DataFrame:
+    """Return float32's errors against NumPy in extended precision, on the ordinary inputs.
+
+    Columns: method, ``quantity`` (y or gx), and the largest error of normlib, torch and keras.
+    """
+    rows = []
+    for case in cases():
+        if case.input == "large-mean":
+            continue
+        exact = numpy_side.results(case)
+        sides = {
+            "normlib": torch_side.results(case, "normlib", "float32"),
+            "torch": torch_side.results(case, "torch", "float32"),
+            "keras": keras.results(case, "float32"),
+        }
+        for quantity in ("y", "gx"):
+            found = {name: error(side[quantity], exact[quantity]) for name, side in sides.items()}
+            rows.append({"method": case.method, "quantity": quantity, **found})
+    table = pd.DataFrame(rows)
+    return table.groupby(["method", "quantity"], sort=False).max().reset_index()

@@ -17,7 +17,6 @@ from normlib.book.layout import Book, BookError
 
 WORKERS = 2  # more kernels started at once collide on ports
 CHAPTER_SECONDS = 1200
-CELL_SECONDS = 600
 
 Progress = Callable[[str], None]
 SETTINGS = Path(__file__).parent / "ipython"
@@ -84,7 +83,7 @@ def run(
     shutil.copyfile(chapter, output.parent / before)
     command = [
         *(sys.executable, "-m", "normlib.book.kernel", before, after),
-        *(json.dumps(dict(parameters or {})), str(CELL_SECONDS), str(chapter.parent)),
+        *(json.dumps(dict(parameters or {})), str(int(seconds)), str(chapter.parent)),
     ]
     try:
         code, said = _attempt(command, book, output.parent, seconds, variables or {})

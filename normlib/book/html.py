@@ -85,6 +85,8 @@ def publish(book: Book, html: Path) -> Path:
 
 def _epoch(root: Path) -> str:
     """Return the time of the last commit, so that two builds of it carry the same dates."""
+    if not shutil.which("git"):
+        return EPOCH
     done = subprocess.run(
         ["git", "log", "-1", "--format=%ct"], cwd=root, capture_output=True, text=True, check=False
     )

@@ -93,9 +93,7 @@ def test_a_checked_cell_that_shows_more_than_text_is_refused(source: str, book: 
     bad = small.notebook([imports, small.code("one", source, ["nbval-check-output"])])
     small.save(book.root, "02_second", bad)
     before = book.chapter("01_small").read_bytes()
-    with pytest.raises(
-        BookError, match=r"02_second\.ipynb, cell 2 is tagged .*: print"
-    ):
+    with pytest.raises(BookError, match=r"02_second\.ipynb, cell 2 is tagged .*: print"):
         refresh.refresh(book, progress=lambda _: None)
     assert book.chapter("01_small").read_bytes() == before
 

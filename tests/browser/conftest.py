@@ -31,15 +31,21 @@ def html() -> Path:
     return pipeline.build(Book(), progress=lambda _: None).parent
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's chromium; its absence fails in CI and skips elsewhere."""
+def chromium() -> str:
+    """Return the browser's path; where there is none, fail in CI and skip elsewhere."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
     if not Path(program).is_file():
         reason = f"no browser at {program}: install Debian's chromium, or set CHROMIUM to one"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's chromium; its absence fails in CI and skips elsewhere."""
+    program = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS])
         yield browser

@@ -1,9 +1,12 @@
-"""Activations of real size, where a layer may work in parts: the parts must add up.
+"""Activations of real size, where a layer may work by compiled loops or in blocks.
 
-Sizes are odd so that no block ends where the tensor does.
+Sizes are odd so that no block ends where the tensor does. Compiled loops are for one thread, so
+everything runs with one and with two.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -26,6 +29,50 @@ LARGE = [
     Case("rms image", "RMSNorm", (list(SHAPE[1:]),), SHAPE),
     Case("rms last", "RMSNorm", (23,), SHAPE),
 ]  # fmt: skip
+
+
+MEDIUM = [
+    Case("batch flat", "BatchNorm1d", (40,), (150, 40)),
+    Case("batch 1d", "BatchNorm1d", (16,), (20, 16, 19)),
+    Case("batch 3d", "BatchNorm3d", (9,), (3, 9, 5, 7, 6)),
+    Case("batch unbiased", "BatchNorm2d", (9,), (5, 9, 11, 13), {"bias": False}),
+    Case("layer rows", "LayerNorm", (31,), (7, 29, 31), {"eps": 1e-2}),
+    Case("layer plain", "LayerNorm", ([9, 11],), (5, 13, 9, 11), {"elementwise_affine": False}),
+    Case("layer unbiased", "LayerNorm", ([13, 9, 11],), (5, 13, 9, 11), {"bias": False}),
+    Case("group flat", "GroupNorm", (3, 60), (101, 60)),
+    Case("group one", "GroupNorm", (1, 6), (7, 6, 11, 13)),
+    Case("group all", "GroupNorm", (6, 6), (7, 6, 11, 13)),
+    Case("group 3d", "GroupNorm", (2, 6), (3, 6, 7, 5, 11), {"affine": False}),
+    Case("instance 1d", "InstanceNorm1d", (9,), (11, 9, 53)),
+    Case("instance 3d", "InstanceNorm3d", (6,), (3, 6, 7, 5, 11), {"affine": True}),
+    Case("rms rows", "RMSNorm", (31,), (7, 29, 31), {"eps": 1e-2}),
+    Case("rms plain", "RMSNorm", ([9, 11],), (5, 13, 9, 11), {"elementwise_affine": False}),
+]
+
+
+@pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"], autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("case", [*MEDIUM, *LARGE[:1]], ids=str)
+def test_second_derivatives(case: Case, training: bool) -> None:
+    ours, theirs = (case.build(lib, training=training) for lib in (SUBJECT, nn))
+    assert_same(observe(ours, case.input()), observe(theirs, case.input()))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("case", MEDIUM, ids=str)
+def test_medium_activations(case: Case, layout: str) -> None:
+    x = LAYOUTS[layout](case.input())
+    if x is None:
+        return  # no such layout of this shape
+    ours, theirs = (case.build(lib) for lib in (SUBJECT, nn))
+    assert_same(*(observe(m, x, second=False, layout=layout) for m in (ours, theirs)))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -78,6 +78,10 @@ class Trial:
         """Return the histories by key, but seconds, spelled out."""
         return {one.key: canonical(one.results) for one in self.store.scan()[0]}
 
+    def sources(self) -> set[str]:
+        """Return the hashes of the source that computed the records."""
+        return {one.code["sha256"] for one in self.store.scan()[0]}
+
     def strays(self) -> list[Path]:
         """Return temporary files, checkpoints and locks."""
         within = [self.folder / "data/local/checkpoints", *self.store.folders]
@@ -89,7 +93,8 @@ def children(pid: int) -> list[int]:
     """Return the processes whose parent is ``pid``."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
+        # A process that ends meanwhile gives an error or an empty file.
+        with contextlib.suppress(OSError, ValueError, IndexError):
             if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
                 found.append(int(stat.parent.name))
     return found
@@ -108,7 +113,7 @@ def outlived(pids: list[int], patience: float = 20.0) -> int:
 def _running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
+    except (OSError, ValueError, IndexError):
         return False
 
 
@@ -131,18 +136,23 @@ def kill_often(
     if set(expected) != {run.key for run in named(plan).experiments}:
         raise RuntimeError("the undisturbed sweep did not record the whole plan")
 
+    source = reference.sources()
+
     counts = Counter(dict.fromkeys(ZERO, 0))
     trial = Trial(folder / "killed", plan, trainer)
     before: dict[str, str] = {}
     while counts["kills"] < kills:
         sweep = trial.start()
-        time.sleep(rng.uniform(0, whole))
-        workers = children(sweep.pid)
-        if sweep.poll() is None:
-            sweep.send_signal(signal.SIGKILL)
-            counts["kills"] += 1
-            counts["kills with workers at work"] += bool(workers)
-        sweep.communicate()
+        try:
+            time.sleep(rng.uniform(0, whole))
+            workers = children(sweep.pid)
+            if sweep.poll() is None:
+                sweep.send_signal(signal.SIGKILL)
+                counts["kills"] += 1
+                counts["kills with workers at work"] += bool(workers)
+        finally:
+            sweep.kill()
+            sweep.communicate()
         counts["workers left alive"] += outlived(workers)
         counts["unreadable files"] += len(check(trial.store, OFFICIAL)[1])
         now = trial.results()
@@ -153,13 +163,18 @@ def kill_often(
         before = now
         say(f"{counts['kills']}/{kills} kills, {counts['plans completed']} plans completed")
         if len(now) == len(expected) or counts["kills"] == kills:
-            _finish_round(trial, expected, counts)
+            _finish_round(trial, expected, source, counts)
             before = {}
     return counts
 
 
-def _finish_round(trial: Trial, expected: dict[str, str], counts: Counter[str]) -> None:
+def _finish_round(
+    trial: Trial, expected: dict[str, str], source: set[str], counts: Counter[str]
+) -> None:
     trial.complete()
+    if trial.sources() != source or len(source) != 1:
+        # Differences would then say nothing about the killing.
+        raise RuntimeError("normlib's source was edited meanwhile; start again and leave it alone")
     results = trial.results()
     counts["unreadable files"] += len(check(trial.store, OFFICIAL)[1])
     counts["stray files after a complete sweep"] += len(trial.strays())

@@ -161,20 +161,24 @@ def _vector(x: Tensor) -> Any:
     return x.detach().reshape(-1).contiguous().numpy()
 
 
+# Sums may be reordered to use vector registers; NaN and infinity keep their meaning.
+_FLAGS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
+
+
 def _compiled(function: Any) -> Any:
-    # Sums may be reordered to use vector registers; NaN and infinity keep their meaning.
-    flags = {"reassoc", "contract", "nsz"}
-    return (
-        function
-        if njit is None
-        else njit(cache=True, fastmath=flags, error_model="numpy")(function)
-    )
+    return function if njit is None else njit(cache=True, **_FLAGS)(function)
+
+
+def _inlined(function: Any) -> Any:
+    # A function of its own would be compiled alone as well as with its caller, and which of the
+    # two runs, with other last bits, depends on whether the caller was loaded from a cache.
+    return function if njit is None else njit(inline="always", **_FLAGS)(function)
 
 
 # Loops run over slices from zero: an index that might be negative is checked at every step.
 
 
-@_compiled
+@_inlined
 def _sum(x: Any) -> Any:
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -185,7 +189,7 @@ def _sum(x: Any) -> Any:
     return total
 
 
-@_compiled
+@_inlined
 def _sum_squares(x: Any, mu: Any) -> Any:
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -197,7 +201,7 @@ def _sum_squares(x: Any, mu: Any) -> Any:
     return total
 
 
-@_compiled
+@_inlined
 def _sums_with(g: Any, x: Any, mu: Any) -> Any:
     """Return ``sum(g)`` and ``sum(g * (x - mu))``."""
     total, product = 0.0, 0.0
@@ -212,7 +216,7 @@ def _sums_with(g: Any, x: Any, mu: Any) -> Any:
     return total, product
 
 
-@_compiled
+@_inlined
 def _sums_with_gamma(g: Any, x: Any, mu: Any, r: Any, gamma: Any, dgamma: Any, dbeta: Any) -> Any:
     """Return ``sum(h)`` and ``sum(h * (x - mu))`` for ``h = g * gamma``; add to both gradients."""
     total, product = 0.0, 0.0
@@ -236,13 +240,13 @@ def _sums_with_gamma(g: Any, x: Any, mu: Any, r: Any, gamma: Any, dgamma: Any, d
     return total, product
 
 
-@_compiled
+@_inlined
 def _place(x: Any, mu: Any, scale: Any, shift: Any, y: Any) -> None:
     for i in range(x.size):
         y[i] = (x[i] - mu) * scale + shift
 
 
-@_compiled
+@_inlined
 def _place_each(x: Any, mu: Any, r: Any, gamma: Any, beta: Any, y: Any) -> None:
     if beta.size > 0:
         for i in range(x.size):
@@ -252,13 +256,13 @@ def _place_each(x: Any, mu: Any, r: Any, gamma: Any, beta: Any, y: Any) -> None:
             y[i] = (x[i] - mu) * r * gamma[i]
 
 
-@_compiled
+@_inlined
 def _pull(g: Any, x: Any, mu: Any, scale: Any, slope: Any, offset: Any, dx: Any) -> None:
     for i in range(x.size):
         dx[i] = g[i] * scale - (x[i] - mu) * slope - offset
 
 
-@_compiled
+@_inlined
 def _pull_each(
     g: Any, x: Any, mu: Any, r: Any, gamma: Any, slope: Any, offset: Any, dx: Any
 ) -> None:
@@ -345,7 +349,7 @@ def _tangent_rows(
     dgamma[:], dbeta[:] = total_dscale, total_dshift
 
 
-@_compiled
+@_inlined
 def _repeats(before: int, columns: int) -> int:
     """Return how many rows of ``columns`` entries are best taken as one, since loops cost."""
     repeats = 1
@@ -354,12 +358,12 @@ def _repeats(before: int, columns: int) -> int:
     return repeats
 
 
-@_compiled
+@_inlined
 def _repeated(x: Any, repeats: int) -> Any:
     return x.repeat(repeats).reshape(x.size, repeats).T.copy().reshape(-1)
 
 
-@_compiled
+@_inlined
 def _folded(x: Any, columns: int) -> Any:
     total = np.zeros(columns)
     for i in range(x.size):
@@ -367,7 +371,7 @@ def _folded(x: Any, columns: int) -> Any:
     return total
 
 
-@_compiled
+@_inlined
 def _column_sums(x: Any) -> Any:
     total, part = np.zeros(x.shape[1]), np.zeros(x.shape[1], x.dtype)
     for n in range(x.shape[0]):
@@ -379,7 +383,7 @@ def _column_sums(x: Any) -> Any:
     return total
 
 
-@_compiled
+@_inlined
 def _column_sums_squares(x: Any, mu: Any) -> Any:
     total, part = np.zeros(x.shape[1]), np.zeros(x.shape[1], x.dtype)
     for n in range(x.shape[0]):
@@ -392,7 +396,7 @@ def _column_sums_squares(x: Any, mu: Any) -> Any:
     return total
 
 
-@_compiled
+@_inlined
 def _column_sums_with(g: Any, x: Any, mu: Any) -> Any:
     """Return ``sum(g)`` and ``sum(g * (x - mu))`` of each column."""
     total_s, total_p = np.zeros(x.shape[1]), np.zeros(x.shape[1])

@@ -1,6 +1,10 @@
 """The compiled loops against the formulas that they stand for."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -140,3 +144,37 @@ def test_long_sums_keep_their_precision(length: int) -> None:
     assert (mu.double() - x.double().mean(1, keepdim=True)).abs().max() < 1e-3
     assert (sigma2.double() - centered.square().mean(1, keepdim=True)).abs().max() < 1e-6
     assert y.isfinite().all()
+
+
+BITS = """
+import hashlib, torch
+from normlib.projection import sphere
+torch.set_num_threads(1)
+generator, digest = torch.Generator().manual_seed(0), hashlib.sha256()
+for dims, gamma in [((0, 2, 3), (1, 8, 1, 1)), ((2, 3), (1, 8, 1, 1)), ((1, 2, 3), (1, 8, 16, 16))]:
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(10, 8, 16, 16, generator=generator).to(memory_format=layout)
+        leaves = [x.requires_grad_(), torch.rand(gamma, generator=generator).requires_grad_()]
+        y = sphere(leaves[0], dims, leaves[1], eps=1e-5)[0]
+        g = torch.randn(y.shape, generator=generator)
+        for result in (y, *torch.autograd.grad(y, leaves, g)):
+            digest.update(result.detach().contiguous().numpy().tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_fresh_and_cached_code_give_the_same_bits(tmp_path: Path) -> None:
+    """A helper compiled twice, alone and with its caller, once differed between the two."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", BITS],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert found[0] == found[1] != ""
+    assert list(tmp_path.rglob("*.nbc"))

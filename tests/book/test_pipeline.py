@@ -41,7 +41,9 @@ def test_nothing_is_done_twice(built: Book, tmp_path: Path) -> None:
     book = copied(built, tmp_path / "again")
     told: list[str] = []
     pipeline.build(book, progress=told.append)
-    assert told[:3] == ["01_small: unchanged", "02_second: unchanged", "pages: unchanged"]
+    # Chapters are looked at side by side, so either may be the first to tell.
+    assert sorted(told[:2]) == ["01_small: unchanged", "02_second: unchanged"]
+    assert told[2] == "pages: unchanged"
 
 
 def test_a_page_that_was_damaged_is_built_again(built: Book, tmp_path: Path) -> None:

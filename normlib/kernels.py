@@ -165,20 +165,24 @@ def _vector(x: Tensor) -> Any:
 _FLAGS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy"}
 
 
-def _compiled(function: Any) -> Any:
+def compiled(function: Any) -> Any:
+    """Compile a loop, and keep its code on disk; the function itself where there is no Numba."""
     return function if njit is None else njit(cache=True, **_FLAGS)(function)
 
 
-def _inlined(function: Any) -> Any:
-    # A function of its own would be compiled alone as well as with its caller, and which of the
-    # two runs, with other last bits, depends on whether the caller was loaded from a cache.
+def inlined(function: Any) -> Any:
+    """Make a function part of each loop that calls it.
+
+    A function of its own would be compiled alone as well as with its caller, and which of the two
+    runs, with other last bits, would depend on whether the caller was loaded from a cache.
+    """
     return function if njit is None else njit(inline="always", **_FLAGS)(function)
 
 
 # Loops run over slices from zero: an index that might be negative is checked at every step.
 
 
-@_inlined
+@inlined
 def _sum(x: Any) -> Any:
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -189,7 +193,7 @@ def _sum(x: Any) -> Any:
     return total
 
 
-@_inlined
+@inlined
 def _sum_squares(x: Any, mu: Any) -> Any:
     total = 0.0
     for start in range(0, x.size, BLOCK):
@@ -201,7 +205,7 @@ def _sum_squares(x: Any, mu: Any) -> Any:
     return total
 
 
-@_inlined
+@inlined
 def _sums_with(g: Any, x: Any, mu: Any) -> Any:
     """Return ``sum(g)`` and ``sum(g * (x - mu))``."""
     total, product = 0.0, 0.0
@@ -216,7 +220,7 @@ def _sums_with(g: Any, x: Any, mu: Any) -> Any:
     return total, product
 
 
-@_inlined
+@inlined
 def _sums_with_gamma(g: Any, x: Any, mu: Any, r: Any, gamma: Any, dgamma: Any, dbeta: Any) -> Any:
     """Return ``sum(h)`` and ``sum(h * (x - mu))`` for ``h = g * gamma``; add to both gradients."""
     total, product = 0.0, 0.0
@@ -240,13 +244,13 @@ def _sums_with_gamma(g: Any, x: Any, mu: Any, r: Any, gamma: Any, dgamma: Any, d
     return total, product
 
 
-@_inlined
+@inlined
 def _place(x: Any, mu: Any, scale: Any, shift: Any, y: Any) -> None:
     for i in range(x.size):
         y[i] = (x[i] - mu) * scale + shift
 
 
-@_inlined
+@inlined
 def _place_each(x: Any, mu: Any, r: Any, gamma: Any, beta: Any, y: Any) -> None:
     if beta.size > 0:
         for i in range(x.size):
@@ -256,13 +260,13 @@ def _place_each(x: Any, mu: Any, r: Any, gamma: Any, beta: Any, y: Any) -> None:
             y[i] = (x[i] - mu) * r * gamma[i]
 
 
-@_inlined
+@inlined
 def _pull(g: Any, x: Any, mu: Any, scale: Any, slope: Any, offset: Any, dx: Any) -> None:
     for i in range(x.size):
         dx[i] = g[i] * scale - (x[i] - mu) * slope - offset
 
 
-@_inlined
+@inlined
 def _pull_each(
     g: Any, x: Any, mu: Any, r: Any, gamma: Any, slope: Any, offset: Any, dx: Any
 ) -> None:
@@ -270,7 +274,7 @@ def _pull_each(
         dx[i] = g[i] * gamma[i] * r - (x[i] - mu) * slope - offset
 
 
-@_compiled
+@compiled
 def _project_rows(
     x: Any, gamma: Any, beta: Any, eps: float, centered: bool, y: Any, mu: Any, sigma2: Any
 ) -> None:
@@ -295,7 +299,7 @@ def _project_rows(
             _place(x[row, k], m, r * gamma[which, k], b, y[row, k])
 
 
-@_compiled
+@compiled
 def _tangent_rows(
     g: Any,
     x: Any,
@@ -349,7 +353,7 @@ def _tangent_rows(
     dgamma[:], dbeta[:] = total_dscale, total_dshift
 
 
-@_inlined
+@inlined
 def _repeats(before: int, columns: int) -> int:
     """Return how many rows of ``columns`` entries are best taken as one, since loops cost."""
     repeats = 1
@@ -358,12 +362,12 @@ def _repeats(before: int, columns: int) -> int:
     return repeats
 
 
-@_inlined
+@inlined
 def _repeated(x: Any, repeats: int) -> Any:
     return x.repeat(repeats).reshape(x.size, repeats).T.copy().reshape(-1)
 
 
-@_inlined
+@inlined
 def _folded(x: Any, columns: int) -> Any:
     total = np.zeros(columns)
     for i in range(x.size):
@@ -371,7 +375,7 @@ def _folded(x: Any, columns: int) -> Any:
     return total
 
 
-@_inlined
+@inlined
 def _column_sums(x: Any) -> Any:
     total, part = np.zeros(x.shape[1]), np.zeros(x.shape[1], x.dtype)
     for n in range(x.shape[0]):
@@ -383,7 +387,7 @@ def _column_sums(x: Any) -> Any:
     return total
 
 
-@_inlined
+@inlined
 def _column_sums_squares(x: Any, mu: Any) -> Any:
     total, part = np.zeros(x.shape[1]), np.zeros(x.shape[1], x.dtype)
     for n in range(x.shape[0]):
@@ -396,7 +400,7 @@ def _column_sums_squares(x: Any, mu: Any) -> Any:
     return total
 
 
-@_inlined
+@inlined
 def _column_sums_with(g: Any, x: Any, mu: Any) -> Any:
     """Return ``sum(g)`` and ``sum(g * (x - mu))`` of each column."""
     total_s, total_p = np.zeros(x.shape[1]), np.zeros(x.shape[1])
@@ -412,7 +416,7 @@ def _column_sums_with(g: Any, x: Any, mu: Any) -> Any:
     return total_s, total_p
 
 
-@_compiled
+@compiled
 def _project_columns(
     x: Any, gamma: Any, beta: Any, eps: float, centered: bool, y: Any, mu: Any, sigma2: Any
 ) -> None:
@@ -458,7 +462,7 @@ def _project_columns(
                 _place(x[n, c], mu[c], scale[c], shift[c], y[n, c])
 
 
-@_compiled
+@compiled
 def _tangent_columns(
     g: Any,
     x: Any,

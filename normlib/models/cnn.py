@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from normlib.catalogue import catalogue
 from normlib.datasets import INFO
+from normlib.models.pooling import MaxPoolReLU
 from normlib.records import Experiment
 
 
@@ -16,7 +17,7 @@ class CNN(nn.Module):
     """Convolution 5x5, norm, max pooling 2, ReLU, fully connected, ReLU, fully connected.
 
     The sources apply ReLU before pooling. The maximum commutes with it, and so do the
-    gradients; after pooling there is a quarter of the work.
+    gradients.
 
     Args:
         shape: Channels, height and width of the images.
@@ -50,7 +51,7 @@ class CNN(nn.Module):
         method = catalogue[norm]
         self.conv = nn.Conv2d(channels, width, 5, padding=2)
         self.norm = method.build((width, height, breadth), eps=eps, groups=groups)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = MaxPoolReLU()
         self.fc = nn.Linear(width * (height // 2) * (breadth // 2), hidden)
         self.out = nn.Linear(hidden, classes)
         if initial is not None:
@@ -63,7 +64,7 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits."""
-        x = torch.relu(self.pool(self.norm(self.conv(x))))
+        x = self.pool(self.norm(self.conv(x)))
         logits: Tensor = self.out(torch.relu(self.fc(x.flatten(1))))
         return logits
 

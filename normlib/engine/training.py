@@ -16,6 +16,7 @@ from normlib.engine.initial import initial_arrays
 from normlib.engine.interrupted import Interrupted
 from normlib.engine.order import batch_order
 from normlib.engine.portions import Indices, batches, portions
+from normlib.engine.processor import processor
 from normlib.engine.recording import History, clock, finish, now
 from normlib.engine.state import restore, state
 from normlib.errors import NormlibError
@@ -63,9 +64,31 @@ def train(
         NormlibError: there is no such device.
     """
     code_state()
-    torch.set_num_threads(threads)
-    # Momentum of a unit that died decays into numbers so small that a CPU computes them slowly.
-    torch.set_flush_denormal(True)
+    with processor(threads):
+        return _train(
+            experiment,
+            device,
+            threads,
+            checkpoint,
+            on_epoch,
+            on_step,
+            should_stop,
+            data,
+            compiled,
+        )
+
+
+def _train(
+    experiment: Experiment,
+    device: str,
+    threads: int,
+    checkpoint: Path | None,
+    on_epoch: Callable[[int, dict[str, Any]], None] | None,
+    on_step: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+    data: tuple[ImageSet, ImageSet] | None,
+    compiled: bool,
+) -> Record:
     where = _device(device)
     training, test = data or (load(experiment.dataset, "train"), load(experiment.dataset, "test"))
     parts = portions(experiment, len(training.labels))

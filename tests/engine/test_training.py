@@ -150,3 +150,21 @@ def test_a_training_set_that_is_too_small() -> None:
 def test_the_framework_of_a_peer_is_not_ours() -> None:
     with pytest.raises(NormlibError, match="tensorflow:batch"):
         train(TINY.replace(norm="tensorflow:batch"))
+
+
+@pytest.mark.parametrize("flush", [True, False])
+def test_the_caller_gets_their_processor_back(flush: bool) -> None:
+    """Threads and the treatment of the smallest numbers are settings of the whole thread."""
+    before = torch.get_num_threads()
+    torch.set_flush_denormal(flush)
+    torch.set_num_threads(2)
+    try:
+        train(TINY.replace(epochs=1))
+        assert (float(torch.tensor(1e-39) * torch.tensor(1.0)) == 0.0) == flush
+        assert torch.get_num_threads() == 2
+        with pytest.raises(NormlibError):
+            train(TINY, device="cuda:99")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)

@@ -11,7 +11,7 @@ ALPHA = 0.05
 
 Kind = Literal["superiority", "bound", "equivalence", "range", "share", "spread"]
 Role = Literal["primary", "secondary"]
-Decision = Literal["runs", "parity table", "not tested yet"]
+Decision = Literal["runs", "parity table", "computed", "not tested yet"]
 
 
 class ClaimError(NormlibError, ValueError):

@@ -16,12 +16,14 @@ Answer = Literal[
     "contradicted",
     "not decided by these runs",
     "see the parity table",
+    "see the chapter",
     "not tested yet",
 ]
 SUPPORTED: Answer = "supported"
 CONTRADICTED: Answer = "contradicted"
 UNDECIDED: Answer = "not decided by these runs"
 PARITY: Answer = "see the parity table"
+COMPUTED: Answer = "see the chapter"
 UNTESTED: Answer = "not tested yet"
 
 
@@ -121,7 +123,7 @@ def _verdict(claim: Claim, results: list[Result]) -> Verdict:
                 runs[norm] = max(runs.get(norm, 0), result.n)
     answer = UNDECIDED
     if claim.decision != "runs":
-        answer = PARITY if claim.decision == "parity table" else UNTESTED
+        answer = {"parity table": PARITY, "computed": COMPUTED}.get(claim.decision, UNTESTED)
     elif answers.count(SUPPORTED) >= claim.required:
         answer = SUPPORTED
     elif len(answers) - answers.count(CONTRADICTED) < claim.required:

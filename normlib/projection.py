@@ -103,6 +103,32 @@ def rescale(
     return y
 
 
+def hyperplane(x: Tensor, dims: Sequence[int], beta: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Project ``x`` onto the hyperplane of mean zero over ``dims``, then shift.
+
+    ``y = x - mu + beta`` with ``mu = mean(x)``; linear, so its derivative is the projector itself.
+
+    Args:
+        x: Tensor of any shape; float16 and bfloat16 have their mean taken in float32.
+        dims: The dimensions over which ``mu`` is taken.
+        beta: Shift, of as many dimensions as ``x`` and broadcastable to it, or None for 0.
+
+    Returns:
+        ``y`` like ``x``; ``mu`` with the dimensions ``dims`` of size 1.
+
+    Source: Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868 (mean-only normalization).
+    """
+    w = wide(x)
+    mu = w.mean(tuple(dims), keepdim=True)
+    y = w - mu if beta is None else w - mu + beta
+    return y.to(x.dtype), mu
+
+
+def wide(x: Tensor) -> Tensor:
+    """Widen half precision to float32, since sums over thousands of entries need more bits."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 class _Sphere(Function):
     generate_vmap_rule = True
 
@@ -121,9 +147,9 @@ class _Sphere(Function):
             kept = [1 if d in dims else n for d, n in enumerate(x.shape)]
             y, mu, sigma2 = kernels.project(x, gamma, beta, eps, centered, layout)
             return y, mu.reshape(kept), sigma2.reshape(kept)
-        wide = _wide(x)
-        mu = wide.mean(dims, keepdim=True) if centered else wide.new_zeros([1] * x.dim())
-        z = wide - mu if centered else wide.clone()
+        w = wide(x)
+        mu = w.mean(dims, keepdim=True) if centered else w.new_zeros([1] * x.dim())
+        z = w - mu if centered else w.clone()
         sigma2 = _mean_square(z, dims)
         scale = torch.rsqrt(sigma2 + eps)
         if gamma is not None and _shared(gamma, dims):
@@ -155,7 +181,7 @@ class _Sphere(Function):
         ):
             gradients = kernels.tangent(g, x, gamma, mu, sigma2, ctx.eps, layout)
             return *gradients[:2], gradients[2] if ctx.beta else None, None, None, None
-        z = _wide(x) - mu if ctx.centered else _wide(x).clone()
+        z = wide(x) - mu if ctx.centered else wide(x).clone()
         # The gradients through the statistics come first: what follows may overwrite z.
         dx, dgamma, dbeta = None, None, None
         if g_mu is not None and ctx.centered:
@@ -165,8 +191,8 @@ class _Sphere(Function):
         if g is not None:
             r = torch.rsqrt(sigma2 + ctx.eps)
             if gamma is None and ctx.beta is not None:
-                dbeta = _wide(g).sum_to_size(ctx.beta[0])
-            tangent, dgamma, d = _tangent(_wide(g), z, r, gamma, ctx.dims, ctx.centered)
+                dbeta = wide(g).sum_to_size(ctx.beta[0])
+            tangent, dgamma, d = _tangent(wide(g), z, r, gamma, ctx.dims, ctx.centered)
             dx, dbeta = _total(dx, tangent), d if dbeta is None else dbeta
         return (
             None if dx is None else dx.to(x.dtype),
@@ -235,7 +261,7 @@ class _Rescale(Function):
         sigma2: Tensor | None,
         eps: float,
     ) -> Tensor:
-        y = _wide(x)
+        y = wide(x)
         y = y.clone() if mu is None else y - mu
         for factor in _factors(gamma, sigma2, eps):
             y = _times(y, factor)
@@ -253,11 +279,11 @@ class _Rescale(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, gamma, mu, sigma2 = ctx.saved_tensors
-        h, dgamma, dbeta = _wide(g), None, None
+        h, dgamma, dbeta = wide(g), None, None
         if ctx.beta is not None:
             dbeta = h.sum_to_size(ctx.beta[0]).to(ctx.beta[1])
         if gamma is not None:
-            z = _wide(x) if mu is None else _wide(x) - mu
+            z = wide(x) if mu is None else wide(x) - mu
             for r in _factors(None, sigma2, ctx.eps):
                 z = z * r
             dgamma = (h * z).sum_to_size(gamma.shape).to(gamma.dtype)
@@ -270,13 +296,8 @@ def _factors(gamma: Tensor | None, sigma2: Tensor | None, eps: float) -> list[Te
     """Return what ``x - mu`` is multiplied by: ``gamma / sqrt(sigma2 + eps)``, or part of it."""
     if sigma2 is None:
         return [] if gamma is None else [gamma]
-    r = torch.rsqrt(_wide(sigma2) + eps)
+    r = torch.rsqrt(wide(sigma2) + eps)
     return [r if gamma is None else r * gamma]
-
-
-def _wide(x: Tensor) -> Tensor:
-    """Half precision is widened, since sums over thousands of entries need more bits."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _count(x: Tensor, dims: Dims) -> int:

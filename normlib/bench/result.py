@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from normlib import atomic
+from normlib.columns import aligned
 from normlib.errors import NormlibError
 
 
@@ -93,16 +94,7 @@ def table(results: Sequence[Result]) -> str:
         )
         for r in results
     ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    numbers = {1, 2, 5, 6}
-    lines = []
-    for row in (head, tuple("-" * width for width in widths), *rows):
-        cells = [
-            cell.rjust(width) if i in numbers else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return aligned(head, rows, numbers={1, 2, 5, 6}, ruled=True)
 
 
 def write(results: Sequence[Result], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from normlib.columns import aligned
 from normlib.records import Store
 from normlib.sweep.cost import Costs, duration
 from normlib.sweep.plans import Plan
@@ -12,18 +13,12 @@ def table(plans: Iterable[Plan], store: Store) -> str:
     records, _ = store.scan()
     recorded = {record.key for record in records}
     costs = Costs(records)
-    rows: list[tuple[str, ...]] = [("plan", "runs", "recorded", "missing", "one core", "")]
+    head = ("plan", "runs", "recorded", "missing", "one core", "")
+    rows = []
     for plan in plans:
         lacking = [run for run in plan.experiments if run.key not in recorded]
         time = duration(sum(map(costs.run, lacking))) if lacking else "-"
         guess = " (a guess)" if any(map(costs.guessed, lacking)) else ""
         counts = (len(plan.experiments), len(plan.experiments) - len(lacking), len(lacking))
         rows.append((plan.name, *map(str, counts), time + guess, plan.title))
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    return "\n".join(
-        "  ".join(
-            text.rjust(width) if 1 <= column <= 3 else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return aligned(head, rows, numbers={1, 2, 3})

@@ -13,16 +13,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from normlib import kernels
+from normlib.kernels import compiling
+from normlib.kernels import layout as layouts
 from normlib.projection import sphere
 
-pytestmark = pytest.mark.skipif(kernels.njit is None, reason="Numba is not installed")
+pytestmark = pytest.mark.skipif(kernels.VERSION is None, reason="Numba is not installed")
 
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(kernels, "SMALLEST", 1)
+    monkeypatch.setattr(layouts, "SMALLEST", 1)
     yield
     torch.set_num_threads(before)
 
@@ -31,17 +33,17 @@ def both(
     x: Tensor, dims: tuple[int, ...], gamma: Tensor | None, beta: Tensor | None, centered: bool
 ) -> list[list[Tensor]]:
     """Return output, statistics and gradients, by the loops and by the formulas."""
-    results, njit = [], kernels.njit
+    results, njit = [], compiling.njit
     for compiled in (True, False):
         leaves = [t.clone().requires_grad_() for t in (x, gamma, beta) if t is not None]
         given = dict(zip(["x", "gamma", "beta"], leaves, strict=False))
         try:
-            kernels.njit = njit if compiled else None
+            compiling.njit = njit if compiled else None
             y, mu, sigma2 = sphere(given.pop("x"), dims, **given, eps=1e-5, centered=centered)
             g = torch.sin(torch.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)
             gradients = torch.autograd.grad(y, leaves, g)
         finally:
-            kernels.njit = njit
+            compiling.njit = njit
         results.append([t.detach() for t in (y, mu, sigma2, *gradients)])
     return results
 

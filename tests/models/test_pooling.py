@@ -34,7 +34,7 @@ def both(x: Tensor) -> list[tuple[Tensor, Tensor]]:
     return results
 
 
-@pytest.mark.skipif(kernels.njit is None, reason="Numba is not installed")
+@pytest.mark.skipif(kernels.VERSION is None, reason="Numba is not installed")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(3, 5, 8, 6), (2, 3, 7, 9), (1, 1, 2, 2), (4, 32, 28, 28)])
 def test_the_same_bits(shape: tuple[int, ...], dtype: torch.dtype) -> None:

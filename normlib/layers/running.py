@@ -1,11 +1,17 @@
 """Running averages of statistics, and what a layer does with them when it is evaluated."""
 
+from typing import overload
+
 import torch
 from torch import Tensor
 
 from normlib.projection import rescale
 
 
+@overload
+def per_channel(parameter: Tensor, dims: int) -> Tensor: ...
+@overload
+def per_channel(parameter: Tensor | None, dims: int) -> Tensor | None: ...
 def per_channel(parameter: Tensor | None, dims: int) -> Tensor | None:
     """View a vector of ``C`` entries as ``(1, C, 1, ...)`` with ``dims`` dimensions."""
     return None if parameter is None else parameter.reshape([1, -1] + [1] * (dims - 2))

@@ -1,0 +1,101 @@
+"""Weight normalization's start from data: what one batch would have normalized."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from normlib.errors import NormlibError
+from normlib.layers.weight import WeightNorm, dims_within, output_dim, per_slice
+from normlib.projection import sphere
+
+Statistics = dict[str, tuple[Tensor, Tensor]]
+LENGTH, DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
+
+
+def initialize_from_data(model: nn.Module, batch: Tensor) -> nn.Module:
+    """Let each weight-normalized layer give mean 0 and variance 1 on ``batch``, to begin with.
+
+    One pass goes through the model. Where a layer gives ``y``, with ``mu`` and the biased
+    ``sigma2`` of each feature over the batch and all positions,
+
+        g = g / sqrt(sigma2),   b = (b - mu) / sqrt(sigma2)
+
+    and ``(y - mu) / sqrt(sigma2)`` goes on to the next: a batch normalization that is done once.
+
+    The pass is made in the mode the model is in, without gradients; dropout and running averages
+    act as always. Either all layers are changed or, with an error, none.
+
+    Args:
+        model: Holds linear or convolutional layers with `weight_norm` or `centered_weight_norm`
+            of one norm per feature, each with a bias; changed in place and returned. Other layers
+            stay as they are.
+        batch: Its input.
+
+    Raises:
+        NormlibError: no layer is weight-normalized; one has no bias, has not one norm per feature,
+            does not run exactly once, or gives a feature that is constant on the batch.
+
+    Source: Salimans and Kingma 2016, section 3, https://arxiv.org/abs/1602.07868
+    """
+    layers = {name: m for name, m in model.named_modules() if _is_weight_normalized(m)}
+    if not layers:
+        raise NormlibError(
+            f"this {type(model).__name__} has no weight-normalized layer; apply weight_norm first"
+        )
+    for name, layer in layers.items():
+        if getattr(layer, "bias", None) is None:
+            raise NormlibError(f"layer {name!r} has no bias to center it; build it with bias=True")
+    found: Statistics = {}
+    hooks = [m.register_forward_hook(partial(_pass_on, name, found)) for name, m in layers.items()]
+    try:
+        with torch.no_grad():
+            model(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if idle := sorted(layers.keys() - found.keys()):
+        raise NormlibError(f"the batch does not reach layer {idle[0]!r}; leave it unnormalized")
+    with torch.no_grad():
+        for name, (mu, sigma) in found.items():
+            g, b = layers[name].get_parameter(LENGTH), layers[name].get_parameter("bias")
+            g.div_(sigma.reshape_as(g))
+            b.sub_(mu.reshape_as(b)).div_(sigma.reshape_as(b))
+    return model
+
+
+def _pass_on(name: str, found: Statistics, layer: nn.Module, args: Any, y: Tensor) -> Tensor:
+    """Note the statistics of what a layer gives; return it normalized."""
+    if name in found:
+        raise NormlibError(
+            f"layer {name!r} runs more than once in a pass, so that one length cannot suit all; "
+            "the start from data is not for recurrent or shared layers"
+        )
+    g, v = layer.get_parameter(LENGTH), layer.get_parameter(DIRECTION)
+    features = y.dim() + 1 - v.dim()  # dimension 1 of N x C x H x W, the last of N x C
+    count, own = y.shape[features], per_slice(v, dims_within(v, output_dim(layer)))
+    if g.numel() != count or (count > 1 and list(g.shape) != own):
+        raise NormlibError(
+            f"layer {name!r} has {count} features, and norms of shape {tuple(g.shape)}; normalize "
+            "each feature's weights by themselves, with dim=0, or 1 in a transposed convolution"
+        )
+    xhat, mu, sigma2 = sphere(y, [d for d in range(y.dim()) if d != features])
+    # What rounding leaves of the spread of equal numbers is no spread.
+    rounding = 16 * torch.finfo(sigma2.dtype).eps * mu.abs()
+    spread = (sigma2 > rounding**2) & sigma2.isfinite()
+    constant = (~spread).flatten().nonzero()
+    if constant.numel():
+        raise NormlibError(
+            f"feature {int(constant[0])} of layer {name!r} is constant, or not finite, on the "
+            "batch; use a larger one or another start"
+        )
+    found[name] = mu, sigma2.sqrt()
+    return xhat
+
+
+def _is_weight_normalized(module: nn.Module) -> bool:
+    if not parametrize.is_parametrized(module, "weight"):
+        return False
+    return isinstance(module.get_submodule("parametrizations.weight.0"), WeightNorm)

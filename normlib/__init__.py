@@ -9,49 +9,72 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from normlib.catalogue import catalogue as catalogue
-    from normlib.layers import AffineLayer as AffineLayer
-    from normlib.layers import BatchNorm1d as BatchNorm1d
-    from normlib.layers import BatchNorm2d as BatchNorm2d
-    from normlib.layers import BatchNorm3d as BatchNorm3d
-    from normlib.layers import BatchNormMinus as BatchNormMinus
-    from normlib.layers import GroupNorm as GroupNorm
-    from normlib.layers import InstanceNorm1d as InstanceNorm1d
-    from normlib.layers import InstanceNorm2d as InstanceNorm2d
-    from normlib.layers import InstanceNorm3d as InstanceNorm3d
-    from normlib.layers import LayerNorm as LayerNorm
-    from normlib.layers import LayerNormChannels as LayerNormChannels
-    from normlib.layers import RMSNorm as RMSNorm
-    from normlib.layers import WeightNorm as WeightNorm
-    from normlib.layers import weight_norm as weight_norm
+if TYPE_CHECKING:  # stars, since the packages' own `__all__` says what there is
+    from normlib.layers import *  # noqa: F403
+    from normlib.methods import catalogue as catalogue
+    from normlib.surgery import *  # noqa: F403
 
+# The names of each package's `__all__`, without importing it; a test compares.
 _LAYERS = (
+    "AdaBatchNorm",
     "AffineLayer",
+    "AutoDIAL",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
     "BatchNormMinus",
+    "BatchRenorm",
+    "CenteredWeightNorm",
+    "DecorrelatedBatchNorm",
+    "DynamicTanh",
+    "EvoNormB0",
+    "EvoNormS0",
+    "FilterResponseNorm",
+    "GhostBatchNorm",
     "GroupNorm",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "IterNorm",
+    "L1BatchNorm",
     "LayerNorm",
     "LayerNormChannels",
+    "LocalResponseNorm",
+    "MeanOnlyBatchNorm",
+    "NoisyBatchNorm",
+    "PopulationBatchNorm",
+    "PowerNorm",
     "RMSNorm",
+    "ScaleNorm",
+    "ScaledWeightStandardization",
+    "SpectralNorm",
+    "SwitchableNorm",
     "WeightNorm",
+    "WeightStandardization",
+    "adapt",
+    "centered_weight_norm",
+    "clip_gradients_adaptively",
+    "domains",
+    "fixup",
+    "gamma_penalty",
+    "initialize_from_data",
+    "scaled_weight_standardization",
+    "spectral_norm",
     "weight_norm",
+    "weight_standardization",
 )
-__all__ = ["__version__", "catalogue", *_LAYERS]
+_SURGERY = ("convert", "fold", "freeze", "recalibrate", "unfreeze")
+_HOMES = {
+    **dict.fromkeys(_LAYERS, "normlib.layers"),
+    **dict.fromkeys(_SURGERY, "normlib.surgery"),
+    "catalogue": "normlib.methods",
+}
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAYERS:
-        return getattr(import_module("normlib.layers"), name)
-    if name == "catalogue":
-        # The submodule of the same name shadows this attribute once it is imported; the
-        # table is what is meant.
-        return import_module("normlib.catalogue").catalogue
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'normlib' has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``normlib plans | run | records | book | bench``."""
+"""The command line: ``normlib methods | plans | run | records | data | book | bench``."""
 
 import importlib
 import importlib.util
@@ -33,6 +33,19 @@ commands = typer.Typer(
 )
 records_app = typer.Typer(help="Check, repeat, adopt and export records.", no_args_is_help=True)
 commands.add_typer(records_app, name="records")
+
+
+@commands.command()
+def methods(
+    name: Annotated[
+        str | None, typer.Argument(help="One method, to see all that is known of it.")
+    ] = None,
+) -> None:
+    """List the methods of normalization, or tell all of one."""
+    from normlib.methods import catalogue
+    from normlib.methods.listing import details, table
+
+    typer.echo(table(catalogue.values()) if name is None else details(catalogue[name]))
 
 
 @commands.command()

@@ -41,8 +41,8 @@ def train(
 ) -> Record:
     """Train the network of ``experiment`` and return what happened.
 
-    The images stay on the device as uint8; the batches of an epoch depend on seed and epoch
-    alone; nothing else is random. The running loss and accuracy of an epoch are averages over
+    The images stay on the device as uint8; the batches of an epoch, and what a norm may draw in
+    it, depend on seed and epoch alone. The running loss and accuracy of an epoch are averages over
     its images before each update, in training mode; the other values are taken in evaluation
     mode after the epoch's last update.
 
@@ -64,7 +64,7 @@ def train(
         NormlibError: there is no such device.
     """
     code_state()
-    with processor(threads):
+    with processor(threads), torch.random.fork_rng():
         return _train(
             experiment,
             device,
@@ -94,6 +94,7 @@ def _train(
     parts = portions(experiment, len(training.labels))
     train_set, test_set = _Resident(training, where, experiment), _Resident(test, where, experiment)
 
+    _seed(experiment, epoch=0)  # some norms draw where they start
     model = build(experiment, initial_arrays(experiment))
     model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
@@ -126,6 +127,7 @@ def _train(
     while history.epochs < experiment.epochs and not history.diverged:
         order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
         todo = batches(order, experiment.batch_size, experiment.last_batch)
+        _seed(experiment, history.epochs + 1)
         begin = seconds()
         running = _one_epoch(forward, optimizer, train_set, todo, on_step)
         taken = seconds() - begin
@@ -230,6 +232,11 @@ def _evaluate(
         sums += torch.stack((loss.double(), (logits.argmax(1) == y).sum().double()))
     total, correct = sums.tolist()
     return total / len(indices), correct / len(indices)
+
+
+def _seed(experiment: Experiment, epoch: int) -> None:
+    """Seed torch's generator anew, so that an epoch draws the same after an interruption."""
+    torch.manual_seed(1000 * experiment.seed + epoch)
 
 
 def _device(name: str) -> torch.device:

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from normlib.catalogue import catalogue
 from normlib.datasets import INFO
+from normlib.methods import catalogue
 from normlib.models.pooling import MaxPoolReLU
 from normlib.records import Experiment
 

@@ -33,14 +33,50 @@ NORMS = (
     "instance",
     "rms",
     "weight",
+    "mean-only",
+    "l1",
+    "ghost",
+    "renorm",
+    "noisy",
+    "population",
+    "power",
+    "scale",
+    "frn",
+    "evonorm-b0",
+    "evonorm-s0",
+    "local-response",
+    "centered-weight",
+    "weight-standardization",
+    "scaled-weight-standardization",
+    "spectral",
+    "decorrelated",
+    "iterative",
+    "switchable",
+    "adabn",
+    "autodial",
+    "dynamic-tanh",
 )
 PEERS = {
     "torch": ("none", "batch", "layer", "layer-channels", "group", "instance", "rms", "weight"),
     "tensorflow": ("none", "batch", "layer"),
 }
 ALL_NORMS = NORMS + tuple(f"{peer}:{norm}" for peer, norms in PEERS.items() for norm in norms)
-WITHOUT_EPS = ("none", "affine", "weight")
-"""Norms that divide by nothing that could be zero for lack of spread, so take no eps."""
+WITHOUT_EPS = (
+    "none",
+    "affine",
+    "mean-only",
+    "local-response",
+    "dynamic-tanh",
+    "weight",
+    "centered-weight",
+    "weight-standardization",
+    "scaled-weight-standardization",
+    "spectral",
+)
+"""Norms that divide by nothing that could be zero for lack of spread, and methods on weights, whose
+eps is no option of an experiment."""
+WITH_GROUPS = ("group", "evonorm-s0", "decorrelated", "iterative")
+"""Norms that divide the channels into groups."""
 
 Check = Callable[[str, Any], Any]
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 from normlib.records.choices import (
     ALL_NORMS,
     DATASETS,
+    WITH_GROUPS,
     WITHOUT_EPS,
     Check,
     ExperimentError,
@@ -88,10 +89,10 @@ class Experiment:
             raise ExperimentError(
                 f"norm_eps={self.norm_eps!r} has no meaning for norm={self.norm!r}; leave it out"
             )
-        if self.norm_groups is not None and method != "group":
+        if self.norm_groups is not None and method not in WITH_GROUPS:
             raise ExperimentError(
                 f"norm_groups={self.norm_groups} has no meaning for norm={self.norm!r}; "
-                "leave it out or choose norm='group'"
+                f"leave it out or choose one of {', '.join(WITH_GROUPS)}"
             )
         if self.norm_groups is not None and self.width % self.norm_groups:
             raise ExperimentError(

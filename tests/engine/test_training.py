@@ -23,7 +23,11 @@ def results(record: Record) -> dict[str, list[float | int | None]]:
 
 
 @pytest.mark.parametrize(
-    "norm", ["none", "batch", "batch-batchstats", "layer", "weight", "torch:batch", "torch:weight"]
+    "norm",
+    [
+        *("none", "batch", "batch-batchstats", "layer", "weight", "torch:batch", "torch:weight"),
+        *("noisy", "spectral"),  # these draw random numbers
+    ],
 )
 def test_interrupted_after_every_epoch_it_gives_the_same_bits(norm: str, tmp_path: Path) -> None:
     experiment = TINY.replace(norm=norm)
@@ -35,6 +39,14 @@ def test_interrupted_after_every_epoch_it_gives_the_same_bits(norm: str, tmp_pat
     resumed = train(experiment, checkpoint=checkpoint, should_stop=lambda: True)
     assert results(resumed) == results(whole)
     assert resumed.status == "finished"
+
+
+def test_the_caller_keeps_their_random_numbers() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    train(TINY.replace(norm="noisy"))
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_damaged_checkpoint_is_ignored_with_a_word(

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
-from normlib.catalogue import CatalogueError
 from normlib.engine import initial_arrays
+from normlib.methods import CatalogueError
 from normlib.models import CNN, build
 from normlib.records import Experiment
 from normlib.records.choices import NORMS, PEERS
@@ -30,10 +31,16 @@ def test_every_norm_can_be_trained(norm: str) -> None:
 
 @pytest.mark.parametrize("norm", NAMES)
 def test_all_conditions_of_a_seed_start_from_the_same_weights(norm: str) -> None:
+    """A method on weights computes with others; what it computes them from is the same."""
     net, arrays = model(norm), initial_arrays(Experiment(width=8, hidden=16))
     for name, array in arrays.items():
         layer, _, parameter = name.partition(".")
-        value = getattr(net.get_submodule(layer), parameter).detach().numpy()
+        module = net.get_submodule(layer)
+        if parametrize.is_parametrized(module, parameter):
+            *_, direction = module.parametrizations[parameter].parameters()
+            value = direction.detach().numpy()
+        else:
+            value = getattr(module, parameter).detach().numpy()
         np.testing.assert_allclose(value, array, rtol=1e-6, atol=0)
 
 

@@ -20,7 +20,9 @@ from normlib.book.layout import Book, BookError
 PUBLIC = {
     "Layers": "normlib.layers",
     "The projection": "normlib.projection",
-    "The catalogue": "normlib.catalogue",
+    "The catalogue": "normlib.methods",
+    "Changes of whole models": "normlib.surgery",
+    "Identities": "normlib.theory",
     "Models": "normlib.models",
     "Data": "normlib.datasets",
     "Experiments and records": "normlib.records",

@@ -40,7 +40,7 @@ def refreshed(name: str, committed: Notebook, executed: Notebook) -> Notebook:
             new = next(outputs)
             place = f"{name}, cell {len(cells) + 1}"
             checked = CHECKED in notebook.tags(cell)
-            kept["outputs"] = [_plain(place, output) for output in new] if checked else []
+            kept["outputs"] = _joined([_plain(place, o) for o in new]) if checked else []
             # nbval refuses outputs of a cell that was never counted; its place never changes
             kept["execution_count"] = len(cells) + 1 if kept["outputs"] else None
         cells.append(kept)
@@ -64,6 +64,18 @@ def _plain(place: str, output: Cell) -> Cell:
     if output["output_type"] == "execute_result":
         kept["execution_count"] = None
     return kept
+
+
+def _joined(outputs: list[Cell]) -> list[Cell]:
+    """Join what was printed in one go: in how many pieces it arrives differs between runs."""
+    joined: list[Cell] = []
+    for output in outputs:
+        if joined and output["output_type"] == joined[-1]["output_type"] == "stream":
+            text = notebook.text(joined[-1]["text"]) + notebook.text(output["text"])
+            joined[-1]["text"] = text.splitlines(keepends=True)
+        else:
+            joined.append(output)
+    return joined
 
 
 def _only(metadata: Cell, names: set[str]) -> Cell:

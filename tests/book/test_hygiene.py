@@ -87,6 +87,18 @@ def test_refresh_stores_what_nbval_compares_and_nothing_else(book: Book) -> None
     assert compared(book) == 1
 
 
+def test_refresh_joins_what_was_printed_in_one_go() -> None:
+    """In how many pieces the prints of a cell arrive depends on how fast it runs."""
+
+    def printed(*pieces: list[str]) -> notebook.Cell:
+        outputs = [{"output_type": "stream", "name": "stdout", "text": piece} for piece in pieces]
+        return small.code("one", "print()", ["nbval-check-output"]) | {"outputs": outputs}
+
+    whole = small.notebook([printed(["first\n", "second\n"])])
+    pieces = small.notebook([printed(["fir"], ["st\n"], ["second\n"])])
+    assert refresh.refreshed("a", whole, pieces) == refresh.refreshed("a", whole, whole)
+
+
 @pytest.mark.parametrize("source", ["glue('x', 1)", "import pandas as pd; pd.DataFrame()"])
 def test_a_checked_cell_that_shows_more_than_text_is_refused(source: str, book: Book) -> None:
     imports = small.code("imports", small.IMPORTS)

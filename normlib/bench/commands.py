@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 
 from normlib import paths
-from normlib.bench import layers, result, training
+from normlib.bench import layers, methods, result, training
 
 app = typer.Typer(invoke_without_command=True)
 
-PARTS = ("layers", "training")
+PARTS = ("layers", "methods", "training")
 
 
 @app.callback()
 def bench(
-    only: Annotated[str | None, typer.Option(help="One part: layers or training.")] = None,
+    only: Annotated[str | None, typer.Option(help="One part: layers, methods or training.")] = None,
     pairs: Annotated[
         int, typer.Option(min=20, help="Interleaved timings of each layer.")
     ] = layers.PAIRS,
@@ -26,13 +26,15 @@ def bench(
         Path | None, typer.Option(help="Where to write; default _build/bench.json.")
     ] = None,
 ) -> None:
-    """Time layers and training beside their peers; takes about a quarter of an hour."""
+    """Time layers, methods and training beside their peers; takes about half an hour."""
     if only not in (None, *PARTS):
-        raise result.BenchError(f"--only {only!r:.40} is unknown; choose {' or '.join(PARTS)}")
+        raise result.BenchError(f"--only {only!r:.40} is unknown; choose {', '.join(PARTS)}")
     found = []
-    if only != "training":
+    if only in (None, "layers"):
         found += layers.compare(_report, pairs=pairs)
-    if only != "layers":
+    if only in (None, "methods"):
+        found += methods.compare(_report, pairs=pairs)
+    if only in (None, "training"):
         found += training.compare(_report, rounds=rounds)
     file = out or paths.build() / "bench.json"
     result.write(found, file)

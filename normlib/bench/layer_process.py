@@ -1,4 +1,4 @@
-"""Time one layer on one shape: ``python -m normlib.bench.layer_process '{"layer": ...}'``.
+"""Time one layer on one shape: ``python -m normlib.bench.layer_process '{"ours": ...}'``.
 
 Prints one JSON object: the median seconds of one forward and backward pass for ``ours``, ``peer``
 and ``again`` (the peer once more, as the noise), and the bytes saved for backward.
@@ -21,10 +21,20 @@ SAMPLE = 0.02
 """Seconds that one timed sample takes at least."""
 
 Layer = Callable[[Tensor], Tensor]
+Name = tuple[str, str]
+CATALOGUE = "catalogue"
 
 
 def build(namespace: str, layer: str, shape: tuple[int, ...]) -> nn.Module:
-    """Return ``namespace.layer`` for inputs ``(N, C, H, W)``, with a scale and a shift."""
+    """Return a layer for inputs ``(N, C, H, W)``.
+
+    ``namespace.layer`` with a scale and a shift, or, where the namespace is "catalogue", the
+    method of that name as the catalogue builds it.
+    """
+    if namespace == CATALOGUE:
+        from normlib.methods import catalogue
+
+        return catalogue[layer].build(shape[1:])
     factory = getattr(importlib.import_module(namespace), layer)
     arguments: dict[str, dict[str, Any]] = {
         "BatchNorm2d": {"num_features": shape[1]},
@@ -51,16 +61,16 @@ def saved_bytes(layer: Layer, x: Tensor) -> int:
 
 
 def measure(
-    ours: str, layer: str, shape: tuple[int, ...], compiled: bool, pairs: int
+    ours: Name, peer: Name, shape: tuple[int, ...], compiled: bool, pairs: int
 ) -> dict[str, float]:
-    """Return what the module's docstring says."""
+    """Return what the module's docstring says; ``ours`` and ``peer`` are namespace and layer."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     x = torch.randn(shape, requires_grad=True)
     gradient = torch.randn(shape)
     layers: dict[str, Layer] = {}
     passes: dict[str, Callable[[], object]] = {}
-    for name, namespace in (("ours", ours), ("peer", "torch.nn"), ("again", "torch.nn")):
+    for name, (namespace, layer) in (("ours", ours), ("peer", peer), ("again", peer)):
         module = build(namespace, layer, shape)
         layers[name] = torch.compile(module, fullgraph=True) if compiled else module
         passes[name] = both_ways(layers[name], [x, *module.parameters()], gradient)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from normlib.bench import processes
+from normlib.bench.layer_process import Name
 from normlib.bench.result import Result, less_is_better
 from normlib.bench.timing import geometric_mean
 from normlib.sweep.process import surroundings
@@ -36,16 +37,21 @@ def measure(
     layer: str, shape: tuple[int, ...], mode: str, *, pairs: int = PAIRS, ours: str = "normlib"
 ) -> Case:
     """Return the case, measured by a fresh process of one thread."""
+    return timed(layer, (ours, layer), ("torch.nn", layer), shape, mode, pairs)
+
+
+def timed(name: str, ours: Name, peer: Name, shape: tuple[int, ...], mode: str, pairs: int) -> Case:
+    """Return ``ours`` beside ``peer``, each a namespace and a layer, under the given name."""
     job = {
         "ours": ours,
-        "layer": layer,
+        "peer": peer,
         "shape": shape,
         "compiled": mode == "compiled",
         "pairs": pairs,
     }
     command = [sys.executable, "-m", "normlib.bench.layer_process", json.dumps(job)]
     (answer,) = processes.run([command], surroundings(threads=1))
-    return Case(layer, shape, mode, **answer)
+    return Case(name, shape, mode, **answer)
 
 
 def results(cases: Sequence[Case]) -> list[Result]:
@@ -90,6 +96,14 @@ def results(cases: Sequence[Case]) -> list[Result]:
     return summary + details
 
 
+def modes(report: Callable[[str], None]) -> list[str]:
+    """Return the modes that can be timed here: eager and, with a C++ compiler, compiled."""
+    if shutil.which("g++") or shutil.which("clang++"):
+        return ["eager", "compiled"]
+    report("no C++ compiler: compiled layers are left out")
+    return ["eager"]
+
+
 def compare(
     report: Callable[[str], None],
     *,
@@ -99,11 +113,8 @@ def compare(
     ours: str = "normlib",
 ) -> list[Result]:
     """Measure every layer on every shape, eager and, where there is a C++ compiler, compiled."""
-    modes = ["eager", "compiled"] if shutil.which("g++") or shutil.which("clang++") else ["eager"]
-    if "compiled" not in modes:
-        report("no C++ compiler: compiled layers are left out")
     cases = []
-    for mode in modes:
+    for mode in modes(report):
         for layer in layers:
             for shape in shapes:
                 case = measure(layer, shape, mode, pairs=pairs, ours=ours)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # stars, since the packages' own `__all__` says what there is
-    from normlib.layers import *  # noqa: F403
+    from normlib.layers import *  # noqa: F403 - its `__all__` decides
     from normlib.methods import catalogue as catalogue
-    from normlib.surgery import *  # noqa: F403
+    from normlib.surgery import *  # noqa: F403 - likewise
 
 # The names of each package's `__all__`, without importing it; a test compares.
 _LAYERS = (

@@ -129,7 +129,7 @@ class _Watch(TorchDispatchMode):
     """Sees every operator that reads the output of a convolution or linear layer."""
 
     def __init__(self, names: dict[nn.Module, str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has no types for it
         self._names = names
         # Outputs are kept, so that no later tensor has the identity of one that is gone.
         self._outputs: dict[int, tuple[Tensor, nn.Module, int]] = {}

@@ -87,7 +87,7 @@ class _Frozen(nn.Module):
         """Name the norm's own class, since this one is made at run time."""
         reduced: Any = super().__reduce_ex__(protocol)
         function, arguments, *rest = reduced
-        if function is copyreg.__newobj__:  # type: ignore[attr-defined]
+        if function is copyreg.__newobj__:  # type: ignore[attr-defined]  # not in typeshed
             return _new, (_own(self), *arguments[1:]), *rest
         return function, arguments, *rest
 

@@ -84,7 +84,7 @@ def all_at_once(
         for module in statistics:
             module.train()
             if module in momenta:
-                module.momentum = 0.0  # type: ignore[assignment]
+                module.momentum = 0.0  # type: ignore[assignment]  # to mypy a tensor
         with _hooked(chosen, add):
             empty = True
             for batch in batches:

@@ -65,6 +65,6 @@ def test_eps_left_behind_is_seen() -> None:
 
 def test_an_unknown_transformation_or_method() -> None:
     with pytest.raises(KeyError):
-        residual(catalogue["batch"], "rotated", Setting.drawn(0))  # type: ignore[arg-type]
+        residual(catalogue["batch"], "rotated", Setting.drawn(0))  # type: ignore[arg-type]  # on purpose
     with pytest.raises(CatalogueError):
         catalogue["bacth"]

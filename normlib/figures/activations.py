@@ -72,7 +72,7 @@ def distributions(
             one.text(0.99, 0.03, part, transform=one.transAxes, ha="right", fontsize=8,
                      fontstyle="italic", color="#555555")  # fmt: skip
         axes[0, 2].set_title(PAIRS, fontsize=8, fontstyle="italic", color="#555555", pad=2)
-        _name(figure, source)
+        style.name(figure, source, 84)
     return figure
 
 
@@ -110,7 +110,7 @@ def maps(
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.6, aspect=40, pad=0.01)
         bar.ax.tick_params(labelsize=8)
         bar.outline.set_visible(False)
-        _name(figure, source)
+        style.name(figure, source, 84)
     return figure
 
 
@@ -157,9 +157,3 @@ def _tighten(figure: Figure, height: float) -> None:
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(h_pad=0.01, w_pad=0.01, hspace=0.02, wspace=0.02)
-
-
-def _name(figure: Figure, source: str) -> None:
-    figure.supxlabel(
-        "\n".join(textwrap.wrap(source, 84)), fontsize=7, color="#555555", x=0.01, ha="left"
-    )

@@ -50,7 +50,7 @@ def cosines(by_norm: pd.DataFrame, by_rule: pd.DataFrame, *, source: str) -> Fig
             one.legend(loc="center", bbox_to_anchor=(0.5, 0.27), ncols=2)
         left.set(title="SGD, by method", ylabel="|cos| of weight and step")
         right.set_title("BN, by optimizer")
-        _sign(figure, f"Medians over seeds, bands from the smallest to the largest. {source}")
+        style.name(figure, f"Medians over seeds, bands from the smallest to the largest. {source}")
     return figure
 
 
@@ -75,7 +75,7 @@ def growth(by_norm: pd.DataFrame, by_rule: pd.DataFrame, *, source: str) -> Figu
         axes[1].set_title("BN, by optimizer")
         _plain_logarithm(axes[1])
         _legend(figure)
-        _sign(figure, f"{SEEDS.format(last=_last(by_norm))} {source}")
+        style.name(figure, f"{SEEDS.format(last=_last(by_norm))} {source}")
     return figure
 
 
@@ -116,7 +116,7 @@ def equilibrium(
         right.set(title="turn per step", ylabel="degrees")
         _plain_logarithm(right)
         _legend(figure)
-        _sign(figure, f"{SEEDS.format(last=_last(table))} {source}")
+        style.name(figure, f"{SEEDS.format(last=_last(table))} {source}")
     return figure
 
 
@@ -140,7 +140,7 @@ def directions(table: pd.DataFrame, *, source: str) -> Figure:
         right.set(title="lengths apart", xlabel="step", ylim=(0, 1.02))
         right.set_ylabel("with decay over without")
         _legend(figure)
-        _sign(figure, f"Medians over seeds, bands from the smallest to the largest. {source}")
+        style.name(figure, f"Medians over seeds, bands from the smallest to the largest. {source}")
     return figure
 
 
@@ -191,7 +191,3 @@ def _legend(figure: Figure) -> None:
         for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
             named.setdefault(name, line)
     figure.legend([*named.values()], [*named], loc="outside upper center", ncols=4)
-
-
-def _sign(figure: Figure, text: str) -> None:
-    figure.supxlabel(text, fontsize=7, color="#555555", x=0.01, ha="left")

@@ -45,7 +45,7 @@ def landing(x: Points, z: Points, xhat: Points, *, source: str) -> Figure:
         _named(right, z[0], INK, r"$z$", -9, 2)
         _named(right, xhat[0], LAYER, r"$\hat x$", 10, -11)
         fit(left, right)
-        _below(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -80,7 +80,7 @@ def spheres(x: Points, rms: Points, layer: Points, *, source: str) -> Figure:
             scene.dots(landed[~near], color=colour, ms=4, alpha=0.45, zorder=3)
             scene.upward(1.5 * RADIUS)
         fit(*scenes)
-        _below(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -99,7 +99,7 @@ def tangent(
         _tangent_plane(left, h, *rms)
         _tangent_line(right, h, *layer)
         fit(left, right)
-        _below(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -165,7 +165,7 @@ def depth(z: Points, inside: Points, measured: pd.DataFrame, *, source: str) -> 
         axes[1].axhline(1, color=SOFT, lw=1.2, ls="--")
         axes[1].set_title("how far out", fontsize=10)
         axes[1].set(ylim=(0, 1.08), ylabel=r"$\|\hat x\| / \sqrt{d}$")
-        _below(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -182,7 +182,7 @@ def passing(measured: pd.DataFrame, *, source: str) -> Figure:
                r"along $\hat x$: $\varepsilon/(\sigma^2+\varepsilon)^{3/2}$")  # fmt: skip
         axes.set(yscale="log", ylabel=r"eigenvalue of $J$, times $\sqrt{\varepsilon}$")
         axes.legend(loc="lower left")
-        _below(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -200,7 +200,3 @@ def _curve(
 def _named(scene: Scene, place: Points, colour: str, name: str, dx: float, dy: float) -> None:
     scene.dots(place, color=colour, ms=7.5, mec="black", mew=0.8, zorder=9)
     scene.text(place, name, dx, dy)
-
-
-def _below(figure: Figure, source: str) -> None:
-    figure.supxlabel(source, fontsize=7, color="#555555", x=0.01, ha="left")

@@ -64,9 +64,7 @@ def invariances(rows: pd.DataFrame, *, source: str) -> Figure:
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         figure.legend(handles=_legend(), loc="outside upper left", handletextpad=0.6)
-        figure.supxlabel(
-            "\n".join(textwrap.wrap(source, 72)), fontsize=7, color="#555555", x=0.01, ha="left"
-        )
+        style.name(figure, source, 72)
     return figure
 
 

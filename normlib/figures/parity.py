@@ -53,7 +53,7 @@ def heatmap(
             one.set_yticks(range(len(quantities)), list(quantities.values()), fontsize=8)
             one.set_title(f"against {title}", fontsize=10)
             one.grid(visible=False)
-        _name(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -88,7 +88,7 @@ def causes(
                 f"{titles[family]}: source A reports {reported[family]:.3g} (line)", loc="left"
             )
         np.atleast_1d(axes)[-1].set_xlabel("largest output difference (units of the output)")
-        _name(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -113,7 +113,7 @@ def outputs_and_gradients(
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=6, markerscale=1.4,
                       handletextpad=0.1, columnspacing=0.9, fontsize=8)  # fmt: skip
-        _name(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -137,7 +137,7 @@ def blind_spots(errors: pd.DataFrame, threshold: float, *, source: str) -> Figur
         one.set(xscale="log", xlim=(FLOOR / 10, 50),
                 xlabel="largest error of the input gradient (line: 0.000002)")  # fmt: skip
         figure.legend(loc="outside upper center", ncols=4)
-        _name(figure, source)
+        style.name(figure, source)
     return figure
 
 
@@ -148,7 +148,3 @@ def _column(method: str, training: bool) -> str:
 
 def _power(error: float) -> int:
     return int(np.floor(np.log10(max(error, FLOOR))))
-
-
-def _name(figure: Figure, source: str) -> None:
-    figure.supxlabel(source, fontsize=7, color="#555555", x=0.01, ha="left")

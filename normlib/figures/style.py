@@ -59,7 +59,12 @@ def sign(figure: Figure, counts: dict[str, int], plan: str) -> None:
     # Spaces that do not break keep a condition and its number on one line.
     named = [f"{label(norm)}: {count}".replace(" ", "\u00a0") for norm, count in counts.items()]
     text = f"Runs: plan {plan}; seeds of {', '.join(named) or 'no condition are recorded yet'}."
-    wrapped = "\n".join(textwrap.wrap(text, 140))
+    name(figure, text)
+
+
+def name(figure: Figure, source: str, width: int = 140) -> None:
+    """Write below the figure what it was drawn from, in lines of ``width`` characters."""
+    wrapped = "\n".join(textwrap.wrap(source, width))
     figure.supxlabel(wrapped, fontsize=7, color="#555555", x=0.01, ha="left")
 
 

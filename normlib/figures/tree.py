@@ -1,6 +1,5 @@
 """The family tree of methods: families, what they do, and when each came."""
 
-import textwrap
 from dataclasses import dataclass
 
 import pandas as pd
@@ -58,9 +57,7 @@ def family_tree(table: pd.DataFrame, *, source: str) -> Figure:
         axes.set_xlim(root - 0.3, root + _span(rows, root))
         axes.set_ylim(len(rows) - 0.3, -0.9)
         _timeline(axes, first, last)
-        figure.supxlabel(
-            "\n".join(textwrap.wrap(source, 80)), fontsize=7, color="#555555", x=0.01, ha="left"
-        )
+        style.name(figure, source, 80)
     return figure
 
 

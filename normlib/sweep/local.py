@@ -213,9 +213,8 @@ class _Sweep:
             self.outcome.left.append(run)
         else:
             error = values.get("error") or f"its worker died with exit code {values['code']}"
-            # A message meant for a person says it all; a crash needs the worker's last words.
-            tail = () if values.get("expected") else tuple(process.tail)
-            failure = Failure(run, error, tail)
+            # A worker that is gone could not say why: what it wrote last is all there is.
+            failure = Failure(run, error, tuple(values.get("tail", process.tail)))
             self._alike.append(error)
             self.outcome.failures.append(failure)
             self._progress.ended(run, "failed")

@@ -3,7 +3,8 @@
 Protocol: one JSON object per line. In: ``{"do": "train", "experiment": {...}, ...}`` and
 ``{"do": "stop"}``. Out: ``ready`` once, then for each run ``step`` and ``epoch`` any number of
 times and one of ``saved``, ``present`` (recorded meanwhile), ``busy`` (another sweep computes it),
-``interrupted`` (stopped, its checkpoint kept) or ``failed``.
+``interrupted`` (stopped, its checkpoint kept) or ``failed`` (``error``, and the traceback as
+``tail`` unless the message says it all).
 """
 
 import argparse
@@ -113,11 +114,11 @@ def main() -> None:
         except Interrupted:
             send("interrupted")
         except NormlibError as error:
-            send("failed", error=str(error), expected=True)
+            send("failed", error=str(error), tail=[])
         except Exception as error:
-            traceback.print_exc()
-            sys.stderr.flush()
-            send("failed", error=f"{type(error).__name__}: {error}")
+            # In the message, not on stderr: two pipes have no common order.
+            words = traceback.format_exc().splitlines()
+            send("failed", error=f"{type(error).__name__}: {error}", tail=words)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from normlib.records import Experiment, Store
 from normlib.records.check import check
 from normlib.records.record import canonical
 from normlib.sweep import PLANS, checkpoints, compute, missing
+from normlib.sweep.process import Process
 from tests.faults.kill_sweep import OFFICIAL
 from tests.faults.table import run_command
 
@@ -107,6 +108,19 @@ def test_crash_is_reported_with_last_words_and_costs_no_other(project):
     assert raised.error == "ZeroDivisionError: an honest bug"
     assert any("Traceback" in line for line in raised.tail)
     assert leftovers() == []
+
+
+def test_traceback_does_not_depend_on_when_stderr_is_read(project, monkeypatch):
+    def discard(process):
+        with process._popen.stderr as lines:
+            lines.read()
+
+    monkeypatch.setattr(Process, "_read_stderr", discard)
+    buggy = [run for run in SMOKE if run.norm == "weight"]
+    outcome = compute(buggy, Store.default(), trainer=fake("crash"))
+    assert [failure.tail[-1] for failure in outcome.failures] == [
+        "ZeroDivisionError: an honest bug"
+    ] * len(buggy)
 
 
 def test_command_fails_if_a_run_failed(project):

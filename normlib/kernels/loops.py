@@ -1,4 +1,5 @@
-"""The loops. Their arrays are ``rows`` or ``columns``, as `normlib.kernels` describes them.
+"""The loops. Their arrays are ``rows`` or ``columns``, as `normlib.kernels` describes them, or,
+where pooling follows, images (N, H, W, C).
 
 Sums run in blocks that are added in double precision, so that their error does not grow with the
 length of the sum.
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from normlib.kernels.compiling import compiled, inlined
+
+# One file for all: Numba compiles a loop anew when its own file has changed, not when another has
+# whose functions it inlines.
 
 BLOCK = 512  # terms summed in single precision before they join the rest
 
@@ -237,19 +241,96 @@ def _column_sums_squares(x: Any, mu: Any) -> Any:
 
 
 @inlined
-def _column_sums_with(g: Any, x: Any, mu: Any) -> Any:
-    """Return ``sum(g)`` and ``sum(g * (x - mu))`` of each column."""
-    total_s, total_p = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    s, p = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+def _add_column_sums_with(
+    g: Any, x: Any, mu: Any, first: int, count: int, s: Any, p: Any, total_s: Any, total_p: Any
+) -> None:
+    """Add ``sum(g)`` and ``sum(g * (x - mu))`` of each column to the totals.
+
+    The rows given are those from number ``first`` on, of ``count`` in all; ``s`` and ``p`` hold
+    what is summed and not yet in the totals.
+    """
     for n in range(x.shape[0]):
         for c in range(x.shape[1]):
             s[c] += g[n, c]
             p[c] += g[n, c] * (x[n, c] - mu[c])
-        if n % BLOCK == BLOCK - 1 or n == x.shape[0] - 1:
+        if (first + n) % BLOCK == BLOCK - 1 or first + n == count - 1:
             total_s += s
             total_p += p
             s[:], p[:] = 0, 0
-    return total_s, total_p
+
+
+@inlined
+def _statistics_of_columns(flat: Any, repeats: int, centered: bool, mu: Any, sigma2: Any) -> None:
+    """Write mean and variance of columns that ``flat`` holds ``repeats`` times side by side."""
+    real, columns = flat.dtype.type, mu.size
+    d = flat.shape[0] * repeats
+    if centered:
+        total = _folded(_column_sums(flat), columns)
+        for c in range(columns):
+            mu[c] = real(total[c] / d)
+    total = _folded(_column_sums_squares(flat, _repeated(mu, repeats)), columns)
+    for c in range(columns):
+        sigma2[c] = real(total[c] / d)
+
+
+@inlined
+def _factors_of_columns(sigma2: Any, gamma: Any, beta: Any, eps: float) -> Any:
+    """Return by what ``x - mu`` is multiplied, and what is then added."""
+    real, columns = sigma2.dtype.type, sigma2.size
+    scale, shift = np.empty(columns, sigma2.dtype), np.zeros(columns, sigma2.dtype)
+    for c in range(columns):
+        scale[c] = real(1 / math.sqrt(sigma2[c] + eps))
+        if gamma.size > 0:
+            scale[c] *= gamma[0, c]
+        if beta.size > 0:
+            shift[c] = beta[0, c]
+    return scale, shift
+
+
+@inlined
+def _place_columns(flat: Any, m: Any, a: Any, b: Any, out: Any) -> None:
+    """Write ``(x - m) * a + b``."""
+    for n in range(flat.shape[0]):
+        for c in range(flat.shape[1]):
+            out[n, c] = (flat[n, c] - m[c]) * a[c] + b[c]
+
+
+@inlined
+def _tangent_of_columns(
+    sum_g: Any,
+    sum_gz: Any,
+    sigma2: Any,
+    gamma: Any,
+    eps: float,
+    d: int,
+    centered: bool,
+    dgamma: Any,
+    dbeta: Any,
+) -> Any:
+    """Write the gradients of gamma and beta; return scale, slope and offset for ``dx``."""
+    real, columns = sigma2.dtype.type, sigma2.size
+    scale, slope = np.empty(columns, sigma2.dtype), np.empty(columns, sigma2.dtype)
+    offset = np.zeros(columns, sigma2.dtype)
+    for c in range(columns):
+        r = 1 / math.sqrt(sigma2[c] + eps)
+        a = r
+        if gamma.size > 0:
+            dgamma[0, c] = real(sum_gz[c] * r)
+            dbeta[0, c] = real(sum_g[c])
+            a = r * gamma[0, c]
+        scale[c] = real(a)
+        slope[c] = real(a * r * r * (sum_gz[c] / d))
+        if centered:
+            offset[c] = real(a * (sum_g[c] / d))
+    return scale, slope, offset
+
+
+@inlined
+def _pull_columns(g: Any, flat: Any, m: Any, a: Any, b: Any, o: Any, out: Any) -> None:
+    """Write ``g * a - (x - m) * b - o``."""
+    for n in range(flat.shape[0]):
+        for c in range(flat.shape[1]):
+            out[n, c] = g[n, c] * a[c] - (flat[n, c] - m[c]) * b[c] - o[c]
 
 
 @compiled
@@ -260,43 +341,32 @@ def project_columns(
     real = x.dtype.type
     before, columns, inner = x.shape
     d = before * inner
-    repeats = _repeats(before, columns) if inner == 1 else 1
-    wide = (before // repeats, columns * repeats * inner)
-    flat, out = x.reshape(wide), y.reshape(wide)
+    if inner == 1:
+        repeats = _repeats(before, columns)
+        wide = (before // repeats, columns * repeats)
+        flat, out = x.reshape(wide), y.reshape(wide)
+        _statistics_of_columns(flat, repeats, centered, mu, sigma2)
+        scale, shift = _factors_of_columns(sigma2, gamma, beta, eps)
+        m, a, b = _repeated(mu, repeats), _repeated(scale, repeats), _repeated(shift, repeats)
+        _place_columns(flat, m, a, b, out)
+        return
     total = np.zeros(columns)
     if centered:
-        if inner == 1:
-            total = _folded(_column_sums(flat), columns)
-        else:
-            for n in range(before):
-                for c in range(columns):
-                    total[c] += _sum(x[n, c])
+        for n in range(before):
+            for c in range(columns):
+                total[c] += _sum(x[n, c])
         for c in range(columns):
             mu[c] = real(total[c] / d)
-    if inner == 1:
-        total = _folded(_column_sums_squares(flat, _repeated(mu, repeats)), columns)
-    else:
-        total[:] = 0
-        for n in range(before):
-            for c in range(columns):
-                total[c] += _sum_squares(x[n, c], mu[c])
-    scale, shift = np.empty(columns, x.dtype), np.zeros(columns, x.dtype)
+    total[:] = 0
+    for n in range(before):
+        for c in range(columns):
+            total[c] += _sum_squares(x[n, c], mu[c])
     for c in range(columns):
         sigma2[c] = real(total[c] / d)
-        scale[c] = real(1 / math.sqrt(sigma2[c] + eps))
-        if gamma.size > 0:
-            scale[c] *= gamma[0, c]
-        if beta.size > 0:
-            shift[c] = beta[0, c]
-    if inner == 1:
-        m, a, b = (_repeated(mu, repeats), _repeated(scale, repeats), _repeated(shift, repeats))
-        for n in range(wide[0]):
-            for c in range(wide[1]):
-                out[n, c] = (flat[n, c] - m[c]) * a[c] + b[c]
-    else:
-        for n in range(before):
-            for c in range(columns):
-                _place(x[n, c], mu[c], scale[c], shift[c], y[n, c])
+    scale, shift = _factors_of_columns(sigma2, gamma, beta, eps)
+    for n in range(before):
+        for c in range(columns):
+            _place(x[n, c], mu[c], scale[c], shift[c], y[n, c])
 
 
 @compiled
@@ -313,42 +383,188 @@ def tangent_columns(
     dbeta: Any,
 ) -> None:
     """Write the three gradients of columns."""
-    real = x.dtype.type
     before, columns, inner = x.shape
     d = before * inner
-    repeats = _repeats(before, columns) if inner == 1 else 1
-    wide = (before // repeats, columns * repeats * inner)
-    flat, grads, out = x.reshape(wide), g.reshape(wide), dx.reshape(wide)
+    if inner == 1:
+        repeats = _repeats(before, columns)
+        wide = (before // repeats, columns * repeats)
+        flat, grads, out = x.reshape(wide), g.reshape(wide), dx.reshape(wide)
+        m = _repeated(mu, repeats)
+        s, p = np.zeros(wide[1], x.dtype), np.zeros(wide[1], x.dtype)
+        total_s, total_p = np.zeros(wide[1]), np.zeros(wide[1])
+        _add_column_sums_with(grads, flat, m, 0, wide[0], s, p, total_s, total_p)
+        sum_g, sum_gz = _folded(total_s, columns), _folded(total_p, columns)
+        scale, slope, offset = _tangent_of_columns(
+            sum_g, sum_gz, sigma2, gamma, eps, d, centered, dgamma, dbeta
+        )
+        a, b, o = _repeated(scale, repeats), _repeated(slope, repeats), _repeated(offset, repeats)
+        _pull_columns(grads, flat, m, a, b, o, out)
+        return
     sum_g, sum_gz = np.zeros(columns), np.zeros(columns)
-    if inner == 1:
-        s, p = _column_sums_with(grads, flat, _repeated(mu, repeats))
-        sum_g, sum_gz = _folded(s, columns), _folded(p, columns)
-    else:
-        for n in range(before):
-            for c in range(columns):
-                s2, p2 = _sums_with(g[n, c], x[n, c], mu[c])
-                sum_g[c] += s2
-                sum_gz[c] += p2
-    scale, slope = np.empty(columns, x.dtype), np.empty(columns, x.dtype)
-    offset = np.zeros(columns, x.dtype)
-    for c in range(columns):
-        r = 1 / math.sqrt(sigma2[c] + eps)
-        a = r
-        if gamma.size > 0:
-            dgamma[0, c] = real(sum_gz[c] * r)
-            dbeta[0, c] = real(sum_g[c])
-            a = r * gamma[0, c]
-        scale[c] = real(a)
-        slope[c] = real(a * r * r * (sum_gz[c] / d))
-        if centered:
-            offset[c] = real(a * (sum_g[c] / d))
-    if inner == 1:
-        m, o = _repeated(mu, repeats), _repeated(offset, repeats)
-        a2, b = _repeated(scale, repeats), _repeated(slope, repeats)
-        for n in range(wide[0]):
-            for c in range(wide[1]):
-                out[n, c] = grads[n, c] * a2[c] - (flat[n, c] - m[c]) * b[c] - o[c]
-    else:
-        for n in range(before):
-            for c in range(columns):
-                _pull(g[n, c], x[n, c], mu[c], scale[c], slope[c], offset[c], dx[n, c])
+    for n in range(before):
+        for c in range(columns):
+            s2, p2 = _sums_with(g[n, c], x[n, c], mu[c])
+            sum_g[c] += s2
+            sum_gz[c] += p2
+    scale, slope, offset = _tangent_of_columns(
+        sum_g, sum_gz, sigma2, gamma, eps, d, centered, dgamma, dbeta
+    )
+    for n in range(before):
+        for c in range(columns):
+            _pull(g[n, c], x[n, c], mu[c], scale[c], slope[c], offset[c], dx[n, c])
+
+
+@inlined
+def _largest(first: Any, second: Any, third: Any, fourth: Any, zero: Any) -> Any:
+    """Return the largest of four and its place, or ``zero`` and 4 if it is not above."""
+    best, place = first, 0
+    # What is not a number differs from itself, and wins, as in torch.
+    if second > best or second != second:
+        best, place = second, 1
+    if third > best or third != third:
+        best, place = third, 2
+    if fourth > best or fourth != fourth:
+        best, place = fourth, 3
+    if best <= 0:
+        return zero, 4
+    return best, place
+
+
+# Each innermost loop writes to one place: a compiler uses vector registers only if it can tell
+# that what is written is not what is read next, and it gives up on many such questions.
+
+
+@inlined
+def _pool_image(x: Any, pooled: Any, y: Any, chosen: Any) -> None:
+    """Pool (H, W, C) to ``y`` (C, H // 2, W // 2); ``pooled`` (H // 2, W // 2, C) is scratch."""
+    zero = x.dtype.type(0)
+    for i in range(pooled.shape[0]):
+        for j in range(pooled.shape[1]):
+            for c in range(pooled.shape[2]):
+                pooled[i, j, c] = _largest(
+                    x[2 * i, 2 * j, c],
+                    x[2 * i, 2 * j + 1, c],
+                    x[2 * i + 1, 2 * j, c],
+                    x[2 * i + 1, 2 * j + 1, c],
+                    zero,
+                )[0]
+            for c in range(pooled.shape[2]):
+                chosen[i, j, c] = _largest(
+                    x[2 * i, 2 * j, c],
+                    x[2 * i, 2 * j + 1, c],
+                    x[2 * i + 1, 2 * j, c],
+                    x[2 * i + 1, 2 * j + 1, c],
+                    zero,
+                )[1]
+    _transpose(pooled.reshape(-1, pooled.shape[2]), y.reshape(y.shape[0], -1))
+
+
+@inlined
+def _unpool_image(g: Any, pulled: Any, chosen: Any, dx: Any) -> None:
+    """Send ``g`` (C, H // 2, W // 2) back to (H, W, C); ``pulled`` is scratch.
+
+    An odd last row or column is left as it is.
+    """
+    _transpose(g.reshape(g.shape[0], -1), pulled.reshape(-1, pulled.shape[2]))
+    zero = dx.dtype.type(0)
+    for i in range(pulled.shape[0]):
+        for j in range(pulled.shape[1]):
+            for c in range(pulled.shape[2]):
+                dx[2 * i, 2 * j, c] = pulled[i, j, c] if chosen[i, j, c] == 0 else zero
+            for c in range(pulled.shape[2]):
+                dx[2 * i, 2 * j + 1, c] = pulled[i, j, c] if chosen[i, j, c] == 1 else zero
+            for c in range(pulled.shape[2]):
+                dx[2 * i + 1, 2 * j, c] = pulled[i, j, c] if chosen[i, j, c] == 2 else zero
+            for c in range(pulled.shape[2]):
+                dx[2 * i + 1, 2 * j + 1, c] = pulled[i, j, c] if chosen[i, j, c] == 3 else zero
+
+
+@inlined
+def _transpose(x: Any, y: Any) -> None:
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[i, j] = x[j, i]
+
+
+@compiled
+def pool(x: Any, y: Any, chosen: Any) -> None:
+    """Write the pooled images and which entry of each window was chosen."""
+    scratch = np.empty(chosen.shape[1:], x.dtype)
+    for n in range(x.shape[0]):
+        _pool_image(x[n], scratch, y[n], chosen[n])
+
+
+@compiled
+def unpool(g: Any, chosen: Any, dx: Any) -> None:
+    """Write the gradient of pooling."""
+    scratch = np.empty(chosen.shape[1:], dx.dtype)
+    for n in range(dx.shape[0]):
+        _unpool_image(g[n], scratch, chosen[n], dx[n])
+
+
+@compiled
+def divides_images(count: int, columns: int, height: int, width: int) -> bool:
+    """Whether no image ends within one of the rows that `project_columns` works by."""
+    return bool(height * width % _repeats(count * height * width, columns) == 0)
+
+
+@compiled
+def project_pool(
+    x: Any, gamma: Any, beta: Any, eps: float, y: Any, chosen: Any, mu: Any, sigma2: Any
+) -> None:
+    """Write `project_columns` followed by `pool`, image by image."""
+    count, height, width, columns = x.shape
+    rows = height * width
+    repeats = _repeats(rows * count, columns)
+    flat = x.reshape(count * rows // repeats, columns * repeats)
+    _statistics_of_columns(flat, repeats, True, mu, sigma2)
+    scale, shift = _factors_of_columns(sigma2, gamma, beta, eps)
+    m, a, b = _repeated(mu, repeats), _repeated(scale, repeats), _repeated(shift, repeats)
+    rows //= repeats
+    placed, scratch = np.empty(x.shape[1:], x.dtype), np.empty(chosen.shape[1:], x.dtype)
+    for n in range(count):
+        part = flat[n * rows : (n + 1) * rows]
+        _place_columns(part, m, a, b, placed.reshape(part.shape))
+        _pool_image(placed, scratch, y[n], chosen[n])
+
+
+@compiled
+def unpool_tangent(
+    g: Any,
+    chosen: Any,
+    x: Any,
+    gamma: Any,
+    mu: Any,
+    sigma2: Any,
+    eps: float,
+    dx: Any,
+    dgamma: Any,
+    dbeta: Any,
+) -> None:
+    """Write `unpool` followed by `tangent_columns`, image by image."""
+    count, height, width, columns = x.shape
+    rows = height * width
+    d = rows * count
+    repeats = _repeats(d, columns)
+    wide = (d // repeats, columns * repeats)
+    flat, out, m = x.reshape(wide), dx.reshape(wide), _repeated(mu, repeats)
+    rows //= repeats
+    # Zeros, since nothing is ever written to an odd last row or column.
+    grads, scratch = np.zeros(x.shape[1:], x.dtype), np.empty(chosen.shape[1:], x.dtype)
+    s, p = np.zeros(wide[1], x.dtype), np.zeros(wide[1], x.dtype)
+    total_s, total_p = np.zeros(wide[1]), np.zeros(wide[1])
+    for n in range(count):
+        _unpool_image(g[n], scratch, chosen[n], grads)
+        part = flat[n * rows : (n + 1) * rows]
+        spread = grads.reshape(part.shape)
+        _add_column_sums_with(spread, part, m, n * rows, wide[0], s, p, total_s, total_p)
+    sum_g, sum_gz = _folded(total_s, columns), _folded(total_p, columns)
+    scale, slope, offset = _tangent_of_columns(
+        sum_g, sum_gz, sigma2, gamma, eps, d, True, dgamma, dbeta
+    )
+    a, b, o = _repeated(scale, repeats), _repeated(slope, repeats), _repeated(offset, repeats)
+    for n in range(count):
+        # Once more: what would have been kept is larger than the memory that is fast.
+        _unpool_image(g[n], scratch, chosen[n], grads)
+        part = flat[n * rows : (n + 1) * rows]
+        _pull_columns(grads.reshape(part.shape), part, m, a, b, o, out[n * rows : (n + 1) * rows])

@@ -3,17 +3,25 @@
 Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from normlib.layers.running import normalize_by_running, per_channel, update
 from normlib.projection import rescale, sphere
 
+Project = Callable[..., tuple[Tensor, Tensor, Tensor]]
+"""A function with the arguments of `sphere`, and mean and variance beside what it makes."""
+
 
 class _Batch(nn.modules.batchnorm._BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer."""
-        x = input
+        return self.through(input, sphere)
+
+    def through(self, x: Tensor, project: Project) -> Tensor:
+        """Apply the layer with ``project`` in the place of `sphere`, by the batch's statistics."""
         self._check_input_dim(x)
         by_batch = self.training or self.running_mean is None or self.running_var is None
         weight = self._weight_of_new()
@@ -36,7 +44,7 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
         gamma, beta = per_channel(self.weight, n), per_channel(self.bias, n)
         if count == 0:  # no statistics; torch counts the batch and keeps its averages, too
             return rescale(x, gamma, beta)
-        y, mu, sigma2 = sphere(x, dims, gamma, beta, eps=self.eps)
+        y, mu, sigma2 = project(x, dims, gamma, beta, eps=self.eps)
         if self.training and self.track_running_stats:
             update(self.running_mean, mu, weight)
             update(self.running_var, sigma2 * (count / (count - 1)), weight)

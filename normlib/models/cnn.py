@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from normlib.datasets import INFO
 from normlib.methods import catalogue
+from normlib.models.pooled_norm import norm_then_pool
 from normlib.models.pooling import MaxPoolReLU
 from normlib.records import Experiment
 
@@ -64,7 +65,7 @@ class CNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits."""
-        x = self.pool(self.norm(self.conv(x)))
+        x = norm_then_pool(self.norm, self.pool, self.conv(x))
         logits: Tensor = self.out(torch.relu(self.fc(x.flatten(1))))
         return logits
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from normlib.kernels import VERSION, compiled, inlined
+from normlib.kernels import VERSION, loops
 
 
 class MaxPoolReLU(nn.Module):
@@ -27,7 +27,7 @@ class MaxPoolReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply both."""
-        if not _applies(x):
+        if not applies(x):
             return torch.relu(F.max_pool2d(x, 2))
         y: Tensor = _MaxPoolReLU.apply(x)[0]
         return y
@@ -36,35 +36,31 @@ class MaxPoolReLU(nn.Module):
 class _MaxPoolReLU(Function):
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:
-        n, c, h, w = x.shape
-        y = x.new_empty(n, h // 2, w // 2, c)
-        chosen = torch.empty(y.shape, dtype=torch.uint8)
-        _pool(_rows(x), y.numpy(), chosen.numpy())
-        return y.permute(0, 3, 1, 2), chosen
+        y, chosen = outputs(x)
+        loops.pool(images(x), y.numpy(), chosen.numpy())
+        return y, chosen
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
-        ctx.shape = inputs[0].shape
+        ctx.size = inputs[0].shape[2:]
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(output[1])
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, _: Any) -> Tensor:
         (chosen,) = ctx.saved_tensors
-        n, c, h, w = ctx.shape
         if torch.is_grad_enabled():
-            # A graph of the backward pass is wanted: the same choice by differentiable steps.
-            parts = [g * (chosen.permute(0, 3, 1, 2) == place) for place in range(4)]
-            windows = torch.stack(parts, -1).unflatten(-1, (2, 2))
-            dx = windows.permute(0, 1, 2, 4, 3, 5).flatten(4, 5).flatten(2, 3)
-            return F.pad(dx, (0, w % 2, 0, h % 2))
+            return spread(g, chosen, ctx.size)
+        n, _, _, c = chosen.shape
+        h, w = ctx.size
         make = torch.zeros if h % 2 or w % 2 else torch.empty
         dx = make((n, h, w, c), dtype=g.dtype)
-        _unpool(_rows(g), chosen.numpy(), dx.numpy())
+        loops.unpool(g.detach().contiguous().numpy(), chosen.numpy(), dx.numpy())
         return dx.permute(0, 3, 1, 2)
 
 
-def _applies(x: Tensor) -> bool:
+def applies(x: Tensor) -> bool:
+    """Whether the loops can take ``x``."""
     return (
         not torch.compiler.is_compiling()
         and VERSION is not None
@@ -79,67 +75,23 @@ def _applies(x: Tensor) -> bool:
     )
 
 
-def _rows(x: Tensor) -> Any:
+def images(x: Tensor) -> Any:
     """Return the memory of a channels_last tensor as an array (N, H, W, C)."""
     return x.detach().permute(0, 2, 3, 1).contiguous().numpy()
 
 
-# Each innermost loop writes to one place: a compiler uses vector registers only if it can tell
-# that what is written is not what is read next, and it gives up on many such questions.
+def outputs(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return room for the pooled ``x``, (N, C, H // 2, W // 2), and for the choices, channels last.
+
+    A fully connected layer follows, which takes the entries of an image in this order.
+    """
+    n, c, h, w = x.shape
+    return x.new_empty(n, c, h // 2, w // 2), torch.empty(n, h // 2, w // 2, c, dtype=torch.uint8)
 
 
-@compiled
-def _pool(x: Any, y: Any, chosen: Any) -> None:
-    zero = x.dtype.type(0)
-    for n in range(y.shape[0]):
-        for i in range(y.shape[1]):
-            for j in range(y.shape[2]):
-                for c in range(y.shape[3]):
-                    y[n, i, j, c] = _largest(
-                        x[n, 2 * i, 2 * j, c],
-                        x[n, 2 * i, 2 * j + 1, c],
-                        x[n, 2 * i + 1, 2 * j, c],
-                        x[n, 2 * i + 1, 2 * j + 1, c],
-                        zero,
-                    )[0]
-                for c in range(y.shape[3]):
-                    chosen[n, i, j, c] = _largest(
-                        x[n, 2 * i, 2 * j, c],
-                        x[n, 2 * i, 2 * j + 1, c],
-                        x[n, 2 * i + 1, 2 * j, c],
-                        x[n, 2 * i + 1, 2 * j + 1, c],
-                        zero,
-                    )[1]
-
-
-@inlined
-def _largest(first: Any, second: Any, third: Any, fourth: Any, zero: Any) -> Any:
-    """Return the largest of four and its place, or ``zero`` and 4 if it is not above."""
-    best, place = first, 0
-    # What is not a number differs from itself, and wins, as in torch.
-    if second > best or second != second:
-        best, place = second, 1
-    if third > best or third != third:
-        best, place = third, 2
-    if fourth > best or fourth != fourth:
-        best, place = fourth, 3
-    if best <= 0:
-        return zero, 4
-    return best, place
-
-
-@compiled
-def _unpool(g: Any, chosen: Any, dx: Any) -> None:
-    zero = dx.dtype.type(0)
-    for n in range(g.shape[0]):
-        for i in range(g.shape[1]):
-            for j in range(g.shape[2]):
-                for c in range(g.shape[3]):
-                    dx[n, 2 * i, 2 * j, c] = g[n, i, j, c] if chosen[n, i, j, c] == 0 else zero
-                for c in range(g.shape[3]):
-                    dx[n, 2 * i, 2 * j + 1, c] = g[n, i, j, c] if chosen[n, i, j, c] == 1 else zero
-                for c in range(g.shape[3]):
-                    dx[n, 2 * i + 1, 2 * j, c] = g[n, i, j, c] if chosen[n, i, j, c] == 2 else zero
-                for c in range(g.shape[3]):
-                    last = g[n, i, j, c] if chosen[n, i, j, c] == 3 else zero
-                    dx[n, 2 * i + 1, 2 * j + 1, c] = last
+def spread(g: Tensor, chosen: Tensor, size: torch.Size) -> Tensor:
+    """Return the gradient before pooling, by differentiable steps: ``g`` where it was chosen."""
+    parts = [g * (chosen.permute(0, 3, 1, 2) == place) for place in range(4)]
+    windows = torch.stack(parts, -1).unflatten(-1, (2, 2))
+    dx = windows.permute(0, 1, 2, 4, 3, 5).flatten(4, 5).flatten(2, 3)
+    return F.pad(dx, (0, size[1] % 2, 0, size[0] % 2))

@@ -29,6 +29,7 @@ def surroundings(threads: int) -> dict[str, str]:
     """Return the environment variables of a worker; they act only if set before it starts."""
     count = str(threads)
     source = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
+    tunables = [os.environ.get("GLIBC_TUNABLES", ""), "glibc.malloc.hugetlb=1"]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(part for part in source if part),
@@ -44,6 +45,8 @@ def surroundings(threads: int) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(2**32),
         "MALLOC_TRIM_THRESHOLD_": str(2**32),
         "MALLOC_TOP_PAD_": str(2**28),
+        # Pages of 2 MiB instead of 4 KiB, where Linux has them: fewer misses in looking them up.
+        "GLIBC_TUNABLES": ":".join(part for part in tunables if part),
     }
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,13 @@ def test_fresh_and_cached_code_give_the_same_bits(tmp_path: Path) -> None:
     ]
     assert found[0] == found[1] != ""
     assert list(tmp_path.rglob("*.nbc"))
+
+
+def test_inlined_functions_stand_in_the_file_of_the_loops_that_call_them() -> None:
+    """Numba does not notice a change of another file, and would go on with what it has stored."""
+    users = [
+        file.name
+        for file in Path(kernels.__file__).parents[1].rglob("*.py")
+        if re.search(r"^@(compiled|inlined)$", file.read_text(), re.MULTILINE)
+    ]
+    assert users == ["loops.py"]

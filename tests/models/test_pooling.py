@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from normlib import kernels
-from normlib.models.pooling import MaxPoolReLU, _applies
+from normlib.models.pooling import MaxPoolReLU, applies
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_the_same_bits(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator, dtype=dtype)
     x = x.mul(2).round().div(2).to(memory_format=torch.channels_last)  # with ties and zeros
-    assert _applies(x)
+    assert applies(x)
     ours, *theirs = both(x)
     for other in theirs:
         assert all(torch.equal(a, b) for a, b in zip(ours, other, strict=True))
@@ -71,7 +71,7 @@ def test_second_derivatives(shape: tuple[int, ...]) -> None:
     ids=["contiguous", "half precision", "empty"],
 )
 def test_elsewhere_torch_does_it(x: Tensor) -> None:
-    assert not _applies(x) or x.is_contiguous(memory_format=torch.channels_last)
+    assert not applies(x) or x.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(MaxPoolReLU()(x), torch.relu(F.max_pool2d(x, 2)))
 
 

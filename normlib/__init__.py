@@ -51,7 +51,6 @@ _LAYERS = (
     "SwitchableNorm",
     "WeightNorm",
     "WeightStandardization",
-    "adapt",
     "centered_weight_norm",
     "clip_gradients_adaptively",
     "domains",
@@ -63,7 +62,7 @@ _LAYERS = (
     "weight_norm",
     "weight_standardization",
 )
-_SURGERY = ("convert", "fold", "freeze", "recalibrate", "unfreeze")
+_SURGERY = ("adapt", "convert", "fold", "freeze", "recalibrate", "unfreeze")
 _HOMES = {
     **dict.fromkeys(_LAYERS, "normlib.layers"),
     **dict.fromkeys(_SURGERY, "normlib.surgery"),

@@ -7,7 +7,7 @@ from normlib.layers.centering import MeanOnlyBatchNorm
 from normlib.layers.clipping import clip_gradients_adaptively
 from normlib.layers.data_init import initialize_from_data
 from normlib.layers.decorrelated import DecorrelatedBatchNorm
-from normlib.layers.domain import AdaBatchNorm, adapt
+from normlib.layers.domain import AdaBatchNorm
 from normlib.layers.dynamic_tanh import DynamicTanh
 from normlib.layers.evonorm import EvoNormB0, EvoNormS0
 from normlib.layers.fixup import fixup
@@ -77,7 +77,6 @@ __all__ = [
     "SwitchableNorm",
     "WeightNorm",
     "WeightStandardization",
-    "adapt",
     "centered_weight_norm",
     "clip_gradients_adaptively",
     "domains",

@@ -16,6 +16,26 @@ def check_channels(x: Tensor, num_features: int, least: int = 2) -> None:
         )
 
 
+def check_features(num_features: int) -> None:
+    """Refuse a number of channels that is none.
+
+    Raises:
+        ValueError: ``num_features`` is below 1.
+    """
+    if num_features < 1:
+        raise ValueError(f"num_features={num_features} is no number of channels; give 1 or more")
+
+
+def check_momentum(momentum: float) -> None:
+    """Refuse a weight of the new value with which an average is none.
+
+    Raises:
+        ValueError: ``momentum`` is not in 0..1; None, BatchNorm's plain mean, is not either.
+    """
+    if momentum is None or not 0 <= momentum <= 1:
+        raise ValueError(f"momentum={momentum} is not in 0..1; it is the new value's weight")
+
+
 def check_eps(eps: float) -> None:
     """Refuse an eps with which the root of a statistic may not exist.
 

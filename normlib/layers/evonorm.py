@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from normlib.layers.checks import check_channels, check_eps, check_groups
+from normlib.layers.checks import check_channels, check_eps, check_groups, check_momentum
 from normlib.layers.running import update
 from normlib.projection import rescale, sphere, wide
 
@@ -79,8 +79,7 @@ class EvoNormB0(_EvoNorm):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_features, eps, device, dtype)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum is the weight of the new value, in 0..1; got {momentum}")
+        check_momentum(momentum)
         self.momentum = momentum
         self.register_buffer("running_var", torch.ones(num_features, device=device, dtype=dtype))
         self.register_buffer(

@@ -36,9 +36,9 @@ class GhostBatchNorm(BatchRelative):
         ValueError: an argument out of its range, an input without ``C`` channels in dimension 1,
             or a single value per channel and part when training.
 
-    Source: Hoffer, Hubara and Soudry 2017, https://arxiv.org/abs/1705.08741. Chosen here: what
-    becomes of samples left over, on which the paper is silent, and variances instead of standard
-    deviations in the running averages, so that one part is BatchNorm in every respect.
+    Source: Hoffer, Hubara and Soudry 2017, https://arxiv.org/abs/1705.08741. The running averages
+    are those of its code, https://github.com/eladhoffer/bigBatch, which sends the parts through
+    BatchNorm one after the other. Chosen here: what becomes of samples left over.
     """
 
     shown = ("ghost_size", "eps", "momentum", "affine")

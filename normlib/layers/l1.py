@@ -42,8 +42,9 @@ class L1BatchNorm(BatchRelative):
         ValueError: an argument out of its range, an input without ``C`` channels in dimension 1,
             or a single value per channel when training.
 
-    Source: Hoffer, Banner, Golan and Soudry 2018, https://arxiv.org/abs/1803.01814. Chosen
-    here: where ``eps`` goes, and the average of ``s`` for evaluation.
+    Source: Hoffer, Banner, Golan and Soudry 2018, https://arxiv.org/abs/1803.01814. ``eps`` goes
+    where the authors' code has it, https://github.com/eladhoffer/norm_matters. Chosen here: the
+    average of ``s`` for evaluation, where that code averages ``1 / (s + eps)``.
     """
 
     starts: ClassVar[Mapping[str, float]] = {"running_mean": 0.0, "running_scale": 1.0}

@@ -47,8 +47,11 @@ class NoisyBatchNorm(BatchRelative):
         ValueError: an argument out of its range, an input without ``C`` channels in dimension 1,
             or a single value per channel when training.
 
-    Source: Santurkar, Tsipras, Ilyas and Madry 2018, https://arxiv.org/abs/1805.11604, section 2
-    and its appendix, which speak of units: here a unit is a channel, as for BatchNorm.
+    Source: Santurkar, Tsipras, Ilyas and Madry 2018, https://arxiv.org/abs/1805.11604: noise after
+    BatchNorm, of a mean that is not 0 and a variance that is not 1, from a distribution that
+    changes in each step. How it changes, and the four constants, are as in a reimplementation of
+    that experiment; they were not checked against the paper's appendix. Chosen here: a
+    distribution for each channel, and noise that is constant over a channel's positions.
     """
 
     shown = ("eps", "momentum", "affine", "n_mu", "n_sigma", "r_mu", "r_sigma")

@@ -38,8 +38,8 @@ class PowerNorm(BatchRelative):
 
     Args:
         num_features: Number of channels ``C``.
-        eps: Added to ``psi2``. The paper has none, its code has 1e-5.
-        momentum: Weight of the new value in both running averages, the paper's ``1 - alpha``.
+        eps: Added to ``psi2``; 1e-5 as in the authors' code.
+        momentum: Weight of the new value in both running averages, ``1 - alpha`` in that code.
         affine: Whether to have ``gamma`` and ``beta``.
 
     Shape:
@@ -49,9 +49,10 @@ class PowerNorm(BatchRelative):
         ValueError: an argument out of its range, or an input without ``C`` channels in
             dimension 1.
 
-    Source: Shen et al. 2020, https://arxiv.org/abs/2003.07845, its algorithm for PN. The
-    authors' code differs: it warms up with the batch's own statistic, divides by that one in the
-    backward pass, and may scale groups of channels per position first. Here none of this is done.
+    Source: Shen et al. 2020, https://arxiv.org/abs/2003.07845: PN, which divides by running
+    statistics in training. The authors' code, https://github.com/sIncerass/powernorm, warms up
+    with the batch's own statistic, divides by that one in the backward pass, and scales groups of
+    channels per position first. Here none of this is done.
     """
 
     starts: ClassVar[Mapping[str, float]] = {"running_square": 1.0, "running_slope": 0.0}

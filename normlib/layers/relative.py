@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from normlib.layers.checks import check_channels, check_eps
+from normlib.layers.checks import check_channels, check_eps, check_features, check_momentum
 from normlib.layers.running import normalize_by_running, per_channel
 
 
@@ -54,13 +54,9 @@ class BatchRelative(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if num_features < 1:
-            raise ValueError(
-                f"num_features={num_features} is no number of channels; give 1 or more"
-            )
+        check_features(num_features)
         check_eps(eps)
-        if momentum is None or not 0 <= momentum <= 1:
-            raise ValueError(f"momentum={momentum} is not in 0..1; it is the new value's weight")
+        check_momentum(momentum)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum

@@ -16,8 +16,8 @@ class FilterResponseNorm(nn.Module):
     ``tau = 0``, where it starts, it is a ReLU.
 
     Where there is a single position, ``x / sqrt(x ** 2 + eps)`` is almost the sign of ``x``. For
-    such layers the paper learns ``eps + abs(eps_l)``, ``eps_l`` starting at 1e-4; that is
-    ``learned_eps=True``, with one ``eps_l`` for the layer.
+    such layers a part can be learned, ``eps + abs(eps_l)`` with ``eps_l`` starting at 1e-4; that
+    is ``learned_eps=True``, with one ``eps_l`` for the layer.
 
     Args:
         num_features: Number of channels ``C``.
@@ -31,7 +31,8 @@ class FilterResponseNorm(nn.Module):
     Raises:
         ValueError: the input does not have ``C`` channels in dimension 1, or ``eps`` is negative.
 
-    Source: Singh and Krishnan 2020, https://arxiv.org/abs/1911.09737
+    Source: Singh and Krishnan 2020, https://arxiv.org/abs/1911.09737; ``eps``, and how and from
+    where its learned part starts, are as in TensorFlow Addons' `FilterResponseNormalization`.
     """
 
     tau: nn.Parameter | None

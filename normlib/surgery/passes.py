@@ -9,16 +9,40 @@ from torch import nn
 from normlib.errors import NormlibError
 from normlib.surgery.example import first_argument
 from normlib.surgery.norms import Norm
-from normlib.surgery.statistics import Statistics, statistics_of
+from normlib.surgery.statistics import Statistics
 
 Call = Callable[[nn.Module, Any], object]
+StatisticsOf = Callable[[nn.Module], Statistics]
+"""From a norm to what adds up the statistics that it is to keep."""
+Found = tuple[Norm, Statistics, int]
+"""A norm, the statistics of what reached it, and from how many batches."""
 
 
 class _Reached(BaseException):
     """The rest of the model is not needed; no model's own handler shall keep it."""
 
 
-def in_order(
+def one_by_one(
+    model: nn.Module,
+    batches: Iterable[Any],
+    chosen: Sequence[Norm],
+    send: Call,
+    statistics_of: StatisticsOf,
+) -> Iterator[Found]:
+    """Yield the statistics of each norm from a pass of its own, up to that norm.
+
+    In the order in which the batches first reach the norms, so that each pass finds those before
+    with whatever statistics the caller has given them meanwhile.
+
+    Raises:
+        NormlibError: there are no batches, or a norm is called twice for one of them.
+    """
+    for norm in _in_order(model, batches, chosen, send):
+        statistics = statistics_of(norm.module)
+        yield norm, statistics, _add_up(model, batches, norm, statistics, send)
+
+
+def _in_order(
     model: nn.Module, batches: Iterable[Any], chosen: Sequence[Norm], send: Call
 ) -> list[Norm]:
     """Return the norms in the order in which the batches first reach them."""
@@ -40,17 +64,17 @@ def in_order(
         if times > 1:
             raise NormlibError(
                 f"{by_module[module]} is called {times} times for one batch, so that its later "
-                "inputs depend on the statistics of its earlier ones; use layerwise=False, or "
-                f"leave it out with {by_module[module].without}"
+                "inputs depend on the statistics of its earlier ones; use recalibrate with "
+                f"layerwise=False, or leave it out with {by_module[module].without}"
             )
     return [by_module[module] for module in calls]
 
 
-def all_of(
-    model: nn.Module, batches: Iterable[Any], norm: Norm, send: Call
-) -> tuple[Statistics, int]:
-    """Return the statistics of what reaches ``norm``, and of how many batches."""
-    statistics, count = statistics_of(norm.module), 0
+def _add_up(
+    model: nn.Module, batches: Iterable[Any], norm: Norm, statistics: Statistics, send: Call
+) -> int:
+    """Add what reaches ``norm`` to ``statistics``; return from how many batches it came."""
+    count = 0
 
     def add(module: nn.Module, args: Any, kwargs: Any) -> None:
         with naming(norm):
@@ -63,13 +87,21 @@ def all_of(
                 send(model, batch)
             except _Reached:
                 count += 1
-    return statistics, count
+    return count
 
 
 def all_at_once(
-    model: nn.Module, batches: Iterable[Any], chosen: Sequence[Norm], send: Call
-) -> list[tuple[Norm, Statistics, int]]:
-    """Return the statistics of all norms from one pass, each normalizing by the batch's own."""
+    model: nn.Module,
+    batches: Iterable[Any],
+    chosen: Sequence[Norm],
+    send: Call,
+    statistics_of: StatisticsOf,
+) -> Iterator[Found]:
+    """Yield the statistics of all norms from one pass, each normalizing by the batch's own.
+
+    Raises:
+        NormlibError: there are no batches.
+    """
     by_module = {norm.module: norm for norm in chosen}
     statistics = {norm.module: statistics_of(norm.module) for norm in chosen}
     counts: dict[nn.Module, int] = {}
@@ -95,7 +127,7 @@ def all_at_once(
             module.momentum = momentum
     if empty:
         raise NormlibError("there are no batches to take statistics of; give at least one")
-    return [(by_module[m], statistics[m], n) for m, n in counts.items()]
+    yield from ((by_module[m], statistics[m], n) for m, n in counts.items())
 
 
 def send_first(model: nn.Module, batch: Any) -> object:

@@ -1,18 +1,21 @@
 """Recompute running statistics from data."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from normlib.errors import NormlibError
 from normlib.surgery.example import evaluating
-from normlib.surgery.freeze import is_frozen
-from normlib.surgery.norms import Norm, Only, find, has_averages, none_found
-from normlib.surgery.passes import Call, all_at_once, all_of, in_order, naming, send_first
-from normlib.surgery.statistics import Statistics
+from normlib.surgery.norms import Only, has_averages
+from normlib.surgery.passes import Call, all_at_once, one_by_one, send_first
+from normlib.surgery.renewal import (
+    all_or_nothing,
+    refuse_a_spent,
+    refuse_a_tensor,
+    renewable,
+    write,
+)
+from normlib.surgery.statistics import statistics_of
 
 
 def recalibrate(
@@ -28,7 +31,8 @@ def recalibrate(
     ``mu`` is the mean of all values of a channel, ``sigma2`` their unbiased variance around it,
     both pooled in float64, where averaging over batches would weigh a short last one as much as
     the others and miss the differences between their means. Other layers than BatchNorm get the
-    statistics that they take themselves of all batches joined into one.
+    statistics that they take themselves of all batches joined into one. The variance is unbiased,
+    as training averages it; `adapt` writes the biased one, and says why.
 
     What reaches a layer depends on those before it. By default each layer is recalibrated with
     the ones before it evaluated by their new statistics: the evaluated network then has at each
@@ -62,55 +66,16 @@ def recalibrate(
     moving averages); Izmailov et al. 2018, https://arxiv.org/abs/1803.05407 (after averaging
     weights). Layer by layer is a choice of this library.
     """
-    found = find(model, only, has_averages)
-    chosen = [norm for norm in found if not is_frozen(norm.module)]
-    if not chosen:
-        if found:
-            raise NormlibError(
-                "all norms with running statistics are frozen; unfreeze(model) first"
-            )
-        raise none_found(model, only, "norm with running statistics")
-    if isinstance(batches, Tensor):
-        raise NormlibError("batches is one tensor; give a list of batches: [batch]")
-    if layerwise and isinstance(batches, Iterator):
-        raise NormlibError(
-            f"batches, a {type(batches).__name__}, can be read only once, and layer by layer it is "
-            "read once per layer; give a list or a DataLoader, or layerwise=False"
-        )
+    chosen = renewable(model, only, has_averages, "norm with running statistics")
+    refuse_a_tensor(batches)
+    if layerwise:
+        refuse_a_spent(batches, "give a list or a DataLoader, or layerwise=False")
     send = send_first if call is None else call
-    with _all_or_nothing(chosen), evaluating(model):
-        if layerwise:
-            for norm in in_order(model, batches, chosen, send):
-                _write(norm, *all_of(model, batches, norm, send))
-        else:
-            for norm, statistics, count in all_at_once(model, batches, chosen, send):
-                _write(norm, statistics, count)
+    passes = one_by_one if layerwise else all_at_once
+    with all_or_nothing(chosen), evaluating(model):
+        for norm, statistics, count in passes(model, batches, chosen, send, statistics_of):
+            write(norm, statistics)
+            counter = getattr(norm.module, "num_batches_tracked", None)
+            if isinstance(counter, Tensor):
+                counter.fill_(count)
     return model
-
-
-def _write(norm: Norm, statistics: Statistics, count: int) -> None:
-    with naming(norm):
-        averages = statistics.averages()
-    for name, value in averages.items():
-        if not torch.isfinite(value).all():
-            raise NormlibError(
-                f"{norm} gets values whose {name} is not finite; look for NaN and infinity in the "
-                "batches and in the layers before"
-            )
-        norm.module.get_buffer(name).copy_(value)
-    counter = getattr(norm.module, "num_batches_tracked", None)
-    if isinstance(counter, Tensor):
-        counter.fill_(count)
-
-
-@contextmanager
-def _all_or_nothing(norms: Sequence[Norm]) -> Iterator[None]:
-    """Undo all changes of buffers if anything goes wrong."""
-    before = [(b, b.clone()) for norm in norms for b in norm.module.buffers()]
-    try:
-        yield
-    except BaseException:
-        with torch.no_grad():
-            for buffer, value in before:
-                buffer.copy_(value)
-        raise

@@ -41,22 +41,31 @@ def statistics_of(norm: nn.Module) -> Statistics:
 
 
 class Pooled:
-    """Mean and unbiased variance per channel of all values, for BatchNorm."""
+    """Mean and variance per channel of all values, for BatchNorm.
 
-    def __init__(self) -> None:
+    Args:
+        correction: The variance is divided by the number of values less this: 1 for the unbiased
+            one, which training averages, 0 for the biased one, by which it normalizes.
+        prefix: Of the buffers' names.
+    """
+
+    def __init__(self, correction: int = 1, prefix: str = "") -> None:
         self.moments = Moments()
+        self.correction = correction
+        self.prefix = prefix
 
     def add(self, x: Tensor) -> None:
         """Add an input of shape (N, C, ...)."""
         self.moments.add(x)
 
     def averages(self) -> dict[str, Tensor]:
-        """Return mean and unbiased variance."""
+        """Return mean and variance."""
         count = self.moments.count
         if count < 2:
             raise NormlibError(f"gets {count} values per channel, which have no variance")
-        variance = self.moments.squares / (count - 1)
-        return {"running_mean": self.moments.mean, "running_var": variance}
+        variance = self.moments.squares / (count - self.correction)
+        names = (f"{self.prefix}running_mean", f"{self.prefix}running_var")
+        return dict(zip(names, (self.moments.mean, variance), strict=True))
 
 
 class PerSample:

@@ -5,10 +5,8 @@ The gradient is orthogonal to the weight, so a step of plain SGD is the leg of a
 angle that depends on ``lr / norm(w)^2``, the effective learning rate. Weight decay pulls the
 length back, which in the directions is the same as a learning rate that grows exponentially.
 
-A step is torch's SGD throughout: ``m' = momentum m + grad + decay w`` and ``w' = w - lr m'``.
+A step is torch's SGD throughout, as in `walking`.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,104 +15,12 @@ from torch import Tensor
 from normlib.theory.gradients import cosine
 from normlib.theory.identity import Identity, apart, worst
 from normlib.theory.invariant_losses import Problem, by_batch, by_length, each
+from normlib.theory.schedule import exponential
+from normlib.theory.walking import STEPS, Walk, adam, walk
 
 CHAPTER = "02_scale_invariance"
 ARORA = "Li and Arora 2019, https://arxiv.org/abs/1910.07454"
 SALIMANS = "Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868, section 2.1"
-STEPS = 12
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What happened in ``T`` steps: ``T + 1`` weights, ``T`` gradients, ``T`` buffers."""
-
-    weights: Tensor
-    gradients: Tensor
-    buffers: Tensor
-
-
-def walk(
-    problem: Problem,
-    steps: int = STEPS,
-    *,
-    lr: float,
-    growth: float = 1.0,
-    decay: float = 0.0,
-    momentum: float = 0.0,
-    start: Tensor | None = None,
-    buffer: Tensor | None = None,
-) -> Walk:
-    """Take ``steps`` steps of SGD as torch's, on a new batch each.
-
-    ``m' = momentum m + grad + decay w``, ``w' = w - lr growth^t m'``
-
-    Args:
-        problem: The loss, and where to start if ``start`` does not say it.
-        steps: How many.
-        lr: Learning rate of the first step.
-        growth: Factor of the learning rate from a step to the next.
-        decay: Weight decay.
-        momentum: Of the buffer ``m``.
-        start: The first weight.
-        buffer: ``m`` before the first step; None for zero.
-    """
-    w = problem.w if start is None else start
-    m = torch.zeros_like(w) if buffer is None else buffer
-    weights, gradients, buffers = [w], [], []
-    for t in range(steps):
-        g = problem.gradient(w, t)
-        m = momentum * m + g + decay * w
-        w = w - lr * growth**t * m
-        weights.append(w)
-        gradients.append(g)
-        buffers.append(m)
-    return Walk(*(torch.stack(one) for one in (weights, gradients, buffers)))
-
-
-@dataclass(frozen=True)
-class Exponential:
-    """A schedule without weight decay that walks the same directions as one with it.
-
-    Attributes:
-        shrink: ``a``; after ``t`` steps the decayed weight is ``a^t`` times the other one.
-        first: Learning rate of the first step.
-        growth: Its factor from a step to the next.
-        lean: The buffer starts at the other's, less ``lean`` times the weight.
-    """
-
-    shrink: float
-    first: float
-    growth: float
-    lean: float
-
-
-def exponential(lr: float, decay: float, momentum: float = 0.0) -> Exponential:
-    r"""Return the schedule that replaces a constant ``lr`` with weight ``decay``.
-
-    With ``a`` the larger root of ``a^2 - (1 + momentum - lr decay) a + momentum = 0`` (without
-    momentum ``1 - lr decay``), the learning rate of step ``t`` is ``lr a^(-2 t - 1)``, the
-    momentum stays what it is, and the buffer starts ``(1 - a) / (a lr) w`` lower.
-
-    Args:
-        lr: Constant learning rate.
-        decay: Weight decay, part of the gradient as in torch's SGD.
-        momentum: In 0..1.
-
-    Raises:
-        ValueError: ``lr * decay`` is above ``(1 - sqrt(momentum))^2``, where there is no root.
-
-    Source: Li and Arora 2019, https://arxiv.org/abs/1910.07454; written here for torch's buffer,
-    which does not contain the learning rate.
-    """
-    total = 1 + momentum - lr * decay
-    if total < 0 or total**2 < 4 * momentum:
-        raise ValueError(
-            f"lr * decay = {lr * decay:g} is above {(1 - momentum**0.5) ** 2:g} = "
-            f"(1 - sqrt(momentum))^2: no exponential schedule walks the same way; lower one"
-        )
-    a = (total + (total**2 - 4 * momentum) ** 0.5) / 2
-    lean = (1 - a) / (a * lr) if momentum else 0.0
-    return Exponential(shrink=a, first=lr / a, growth=a**-2, lean=lean)
 
 
 def grown(walked: Walk, lr: float, problem: Problem) -> Tensor:
@@ -141,21 +47,6 @@ def noise(random: np.random.Generator, size: int = 200, batches: int = 600) -> P
     """Return a weight that is pushed by fresh noise alone: ``L(w) = <z_t, w> / norm(w)``."""
     z, w = torch.from_numpy(random.normal(size=(batches, size))), random.normal(size=size)
     return Problem(w=torch.from_numpy(w), loss=lambda w, t: (z[t] * w).sum() / w.norm(), dims=(0,))
-
-
-def adam(
-    problem: Problem, steps: int, *, lr: float, start: Tensor, beta2: float = 0.999
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Take ``steps`` steps of Adam without its epsilon; return weights and steps per ``lr``."""
-    w, m, v = start, torch.zeros_like(start), torch.zeros_like(start)
-    weights, directions = [w], []
-    for t in range(1, steps + 1):
-        g = problem.gradient(w, t - 1)
-        m, v = 0.9 * m + 0.1 * g, beta2 * v + (1 - beta2) * g.square()
-        directions.append(m / (1 - 0.9**t) / (v / (1 - beta2**t)).sqrt())
-        w = w - lr * directions[-1]
-        weights.append(w)
-    return weights, directions
 
 
 def _settings(seed: int) -> tuple[np.random.Generator, float, float]:
@@ -366,14 +257,4 @@ DYNAMICS = (
     ),
 )
 
-__all__ = [
-    "DYNAMICS",
-    "Exponential",
-    "Walk",
-    "adam",
-    "exponential",
-    "grown",
-    "grown_with_momentum",
-    "noise",
-    "walk",
-]
+__all__ = ["DYNAMICS", "exponential", "grown", "grown_with_momentum", "noise"]

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from normlib.theory.dynamics import Walk, walk
 from normlib.theory.identity import Identity, apart, worst
 from normlib.theory.invariant_losses import Problem
+from normlib.theory.walking import Walk, walk
 
 CHAPTER = "02_scale_invariance"
 LAARHOVEN = "van Laarhoven 2017, https://arxiv.org/abs/1706.05350"

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from normlib.methods import Method, Transformation
+from normlib.theory.behind import behind, set_eps
 
 #: Residuals up to this are rounding; whitening inverts matrices, and loses a few digits.
 BOUND = 1e-9
@@ -61,23 +62,13 @@ def _output(method: Method, setting: Setting, factor: float = 1.0) -> Tensor:
     """Return what convolution and method give, ``eps`` going with a ``factor`` of scale."""
     weight, x = setting.weight, setting.x
     torch.manual_seed(0)  # of methods that draw noise or a starting vector
-    conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, bias=False, dtype=torch.float64)
-    method.apply_to(conv)
-    free = dict(conv.named_parameters())
-    # What is normalized, not the length or the gain that may be learned beside it.
-    direction = next(free[n] for n in free if n.endswith(("original1", "original", "weight")))
-    with torch.no_grad():
-        direction.copy_(weight)
-    height, breadth = (n - 2 for n in x.shape[2:])
-    layer = method.build((len(weight), height, breadth), eps=setting.eps, groups=setting.groups)
-    if hasattr(layer, "ghost_size"):  # smaller than the batch, or it would be BatchNorm
-        layer.ghost_size = 2  # type: ignore[assignment]  # to mypy a module's attributes are tensors
-    for module in (*conv.modules(), *layer.double().modules()):
-        if isinstance(getattr(module, "eps", None), float):
-            module.eps = setting.eps * factor**method.eps_power  # type: ignore[assignment]  # same
+    network = behind(method, weight, x, eps=setting.eps, groups=setting.groups)
+    if hasattr(network[1], "ghost_size"):  # smaller than the batch, or it would be BatchNorm
+        network[1].ghost_size = 2  # type: ignore[assignment]  # to mypy all attributes are tensors
+    set_eps(network, setting.eps * factor**method.eps_power)
     with torch.no_grad():
         torch.manual_seed(0)
-        y: Tensor = layer(conv(x))
+        y: Tensor = network(x)
     return y
 
 

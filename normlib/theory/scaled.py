@@ -6,7 +6,6 @@ same output or another one. Epsilon is as good as zero.
 
 import copy
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from normlib.methods import Method
 from normlib.methods.method import Transformation
+from normlib.theory.behind import behind, direction, set_eps
 from normlib.theory.identity import apart
 from normlib.theory.invariance import BOUND
 
@@ -65,46 +65,34 @@ def projecting(methods: Iterable[Method], seed: int = 0) -> pd.DataFrame:
 def _applied(method: Method, x: Tensor, seed: int) -> Tensor:
     torch.manual_seed(seed)  # for layers that draw noise, or where they start
     if method.projected == "activation":
-        result: Tensor = _without_eps(method.build(SHAPE).double())(x)
+        norm = method.build(SHAPE).double()
+        set_eps(norm, NO_EPS)
+        result: Tensor = norm(x)
         return result.detach()
     layer = nn.Linear(x[0].numel(), len(x), bias=False).double()
     method.apply_to(layer)
-    _without_eps(layer)
-    _free(layer).data = x.flatten(1).clone()
+    set_eps(layer, NO_EPS)
+    direction(layer).data = x.flatten(1).clone()
     for _ in range(100):  # spectral normalization comes closer each time
         weight: Tensor = layer.weight
     return weight.detach().reshape(x.shape)
 
 
-def _free(layer: nn.Module) -> nn.Parameter:
-    """Return the weight, or what a method on weights computes it from: a filter's direction."""
-    return list(layer.parameters())[-1]
-
-
 def _residual(method: Method, what: Transformation, seed: int) -> float:
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    conv = nn.Conv2d(3, SHAPE[0], 3, padding=1, bias=False).double()
-    conv.weight.data = torch.from_numpy(random.normal(size=tuple(conv.weight.shape)))
-    method.apply_to(conv)
-    network = _without_eps(nn.Sequential(conv, method.build(SHAPE).double()))
+    weight = torch.from_numpy(random.normal(size=(SHAPE[0], 3, 3, 3)))
     x = torch.from_numpy(random.normal(0.5, 2, (5, 3, *SHAPE[1:])))
+    network = behind(method, weight, x, padding=1)
+    set_eps(network, NO_EPS)
     network(x)  # moves the running averages away from where they start
     network.eval()
-    other: Any = copy.deepcopy(network)
+    other = copy.deepcopy(network)
     a = random.uniform(2, 9)
     before = network(x).detach()
     if what != "inputs scaled":
         factor = torch.from_numpy(random.uniform(2, 9, (SHAPE[0], 1, 1, 1)))
-        free = _free(other[0])
+        free = direction(other[0])
         free.data = free.data * (a if what == "weight scaled" else factor)
     after = other(a * x if what == "inputs scaled" else x).detach()
     return apart(after, before)
-
-
-def _without_eps(network: nn.Module) -> nn.Module:
-    one: Any
-    for one in network.modules():
-        if isinstance(getattr(one, "eps", None), float):
-            one.eps = NO_EPS
-    return network

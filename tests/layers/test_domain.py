@@ -1,11 +1,10 @@
-"""Two domains: what `adapt` finds, and what AutoDIAL shares."""
+"""Two domains: AdaBN's layer, and what AutoDIAL shares."""
 
 from __future__ import annotations
 
 import copy
 import pickle
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ import normlib
 from normlib.errors import NormlibError
 from normlib.layers.autodial import AutoDIAL, domains, mixture_of
 from normlib.layers.batch import BatchNorm1d, BatchNorm2d
-from normlib.layers.domain import AdaBatchNorm, adapt
+from normlib.layers.domain import AdaBatchNorm
 from tests.layers.measure import observe, relative_error, seeded
 
 
@@ -22,153 +21,10 @@ def images(n: int, seed: int, mean: float = 0.0, std: float = 1.0) -> Tensor:
     return mean + std * seeded(torch.empty(n, 3, 4, 4, dtype=torch.float64), seed)
 
 
-def net(norm: type[nn.Module] = AdaBatchNorm) -> nn.Sequential:
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 4, 2), norm(4), nn.ReLU(), nn.Conv2d(4, 5, 2), norm(5), nn.Tanh(),
-              nn.Dropout(), nn.Flatten(), nn.Linear(20, 3), norm(3)]  # fmt: skip
-    return nn.Sequential(*layers).double()
-
-
-def trained(norm: type[nn.Module] = AdaBatchNorm) -> nn.Sequential:
-    model = net(norm)
-    for seed in range(3):
-        model(images(8, seed))
-    return model
-
-
 TARGET = images(12, 7, mean=2, std=3)
 
 
-# adapt
-
-
-@pytest.mark.parametrize(
-    "sizes", [[12], [6, 6], [1, 11], [5, 4, 3], [1] * 12], ids=lambda s: "-".join(map(str, s))
-)
-def test_adapted_statistics_are_the_targets(sizes: list[int]) -> None:
-    """Those of all layers, each behind adapted ones; as if all of the target were one batch."""
-    model = trained()
-    adapt(model, TARGET.split(sizes))
-    x = TARGET
-    for layer in model.eval():
-        if isinstance(layer, AdaBatchNorm):
-            data = np.moveaxis(x.detach().numpy(), 1, 0).reshape(x.shape[1], -1)
-            np.testing.assert_allclose(layer.running_mean, data.mean(1), rtol=1e-12, atol=1e-14)
-            np.testing.assert_allclose(layer.running_var, data.var(1), rtol=1e-12)
-        x = layer(x)
-    whole = copy.deepcopy(model).train()
-    whole[6] = nn.Identity()  # dropout
-    torch.testing.assert_close(whole(TARGET), model(TARGET), rtol=1e-11, atol=1e-12)
-
-
-def test_averages_over_batches_would_be_something_else() -> None:
-    """The mean of the batches' variances lacks the variance of their means."""
-    layer = AdaBatchNorm(3).double()
-    batches = [TARGET[:2], TARGET[2:] + 5]
-    adapt(layer, batches)
-    averaged = torch.stack([b.var((0, 2, 3), correction=0) for b in batches]).mean(0)
-    assert (layer.running_var > 1.2 * averaged).all()
-
-
-def test_nothing_else_changes() -> None:
-    model = trained()
-    model.insert(1, BatchNorm2d(4).double())
-    model[0].eval()
-    model[7].training = False
-    modes = {name: module.training for name, module in model.named_modules()}
-    before = copy.deepcopy(model.state_dict())
-    hooks = [len(module._forward_pre_hooks) for module in model.modules()]
-    adapt(model, [TARGET])
-    adapted = {f"{i}.{name}" for i in (2, 5, 10) for name in ("running_mean", "running_var")}
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, before[name]) == (name not in adapted), name
-    assert {name: module.training for name, module in model.named_modules()} == modes
-    assert [len(module._forward_pre_hooks) for module in model.modules()] == hooks
-    assert all(p.grad is None for p in model.parameters())
-
-
-def test_adapting_twice_or_from_another_source_is_the_same() -> None:
-    """The result depends on parameters and target alone, not on the statistics before."""
-    first, second = trained(), trained()
-    adapt(first, [TARGET])
-    second[1].running_mean.fill_(100)
-    second[4].running_var.fill_(50)
-    adapt(second, [TARGET])
-    adapt(second, TARGET.split(5))
-    for name, value in first.state_dict().items():
-        torch.testing.assert_close(second.state_dict()[name], value, rtol=1e-12, atol=1e-12)
-
-
-def test_layers_are_adapted_in_the_order_of_their_calls() -> None:
-    """Not in that of their registration, which here is the other way round."""
-
-    class Backward(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.last, self.never, self.first = AdaBatchNorm(3), AdaBatchNorm(3), AdaBatchNorm(3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.last(torch.relu(self.first(x)))
-
-    model = Backward().double()
-    adapt(model, TARGET.split(4))
-    between = torch.relu(model.eval().first(TARGET))
-    torch.testing.assert_close(model.last.running_mean, between.mean((0, 2, 3)))
-    torch.testing.assert_close(model.never.running_var, torch.ones(3, dtype=torch.float64))
-
-
-def test_batches_with_labels_and_a_data_loader() -> None:
-    data = torch.utils.data.TensorDataset(TARGET, torch.arange(12))
-    expected, found = trained(), trained()
-    adapt(expected, [TARGET])
-    adapt(found, torch.utils.data.DataLoader(data, batch_size=5))
-    for name, value in expected.state_dict().items():
-        torch.testing.assert_close(found.state_dict()[name], value, rtol=1e-12, atol=1e-12)
-
-
-def test_float32_layers_far_from_zero() -> None:
-    """Merged in float64 and without squares of means."""
-    layer = AdaBatchNorm(3)
-    x = (3000 + 0.1 * images(12, 1)).float()
-    adapt(layer, x.split(1))
-    expected = x.double().var((0, 2, 3), correction=0)
-    torch.testing.assert_close(layer.running_var.double(), expected, rtol=1e-6, atol=0)
-    assert layer.running_var.dtype == torch.float32
-
-
-def test_what_fails_changes_nothing() -> None:
-    model = trained()
-    before = copy.deepcopy(model.state_dict())
-    with pytest.raises(RuntimeError):
-        adapt(model, [TARGET, TARGET[:, :2]])
-
-    failing = iter([False] * 4 + [True])  # after the first layer was adapted
-
-    def fail(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        if next(failing):
-            raise KeyboardInterrupt
-
-    model[3].register_forward_pre_hook(fail)
-    with pytest.raises(KeyboardInterrupt):
-        adapt(model, TARGET.split(6))
-    assert model.training
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, before[name]), name
-    assert not any(m._forward_pre_hooks for m in model.modules() if isinstance(m, AdaBatchNorm))
-
-
-def test_adapt_says_what_is_wrong() -> None:
-    model = trained()
-    with pytest.raises(NormlibError, match="this Linear has neither AdaBatchNorm nor AutoDIAL"):
-        adapt(nn.Linear(3, 2), [TARGET])
-    with pytest.raises(NormlibError, match="give a list of batches"):
-        adapt(model, TARGET)
-    with pytest.raises(NormlibError, match="a generator is spent after once"):
-        adapt(model, (batch for batch in TARGET.split(4)))
-    with pytest.raises(NormlibError, match="no target batches"):
-        adapt(model, [])
-    with pytest.raises(NormlibError, match="one value per channel"):
-        adapt(AdaBatchNorm(4), [torch.zeros(1, 4)])
+# AdaBN
 
 
 def test_adabn_is_batch_norm_until_it_is_adapted() -> None:
@@ -298,23 +154,9 @@ def test_evaluation_without_domains_is_of_the_target() -> None:
     torch.testing.assert_close(both(layer, SOURCE, TARGET)[1], layer(TARGET))
 
 
-def test_adapt_sets_the_targets_statistics_of_autodial() -> None:
-    model = trained(AutoDIAL)
-    before = copy.deepcopy(model.state_dict())
-    adapt(model, TARGET.split(5))
-    x = TARGET
-    for i, layer in enumerate(model.eval()):
-        if isinstance(layer, AutoDIAL):
-            data = np.moveaxis(x.detach().numpy(), 1, 0).reshape(x.shape[1], -1)
-            np.testing.assert_allclose(layer.target_running_mean, data.mean(1), rtol=1e-12)
-            np.testing.assert_allclose(layer.target_running_var, data.var(1), rtol=1e-12)
-            assert torch.equal(layer.source_running_mean, before[f"{i}.source_running_mean"])
-        x = layer(x)
-
-
 def test_domains_hold_in_the_block_and_only_there() -> None:
-    model = net(AutoDIAL)
-    layers = [layer for layer in model if isinstance(layer, AutoDIAL)]
+    layers = [AutoDIAL(3) for _ in range(3)]
+    model = nn.Sequential(*layers)
     with domains(model, source=3, target=4):
         assert [layer.domains for layer in layers] == [(3, 4)] * 3
         with pytest.raises(RuntimeError), domains(model, source=1, target=1):
@@ -337,8 +179,6 @@ def test_domains_say_what_is_wrong() -> None:
             pytest.raises(ValueError, match=r"a batch of 4 samples.*2 source and 3 target"),
         ):
             layer(torch.zeros(4, 3))
-    with domains(layer, source=2, target=3), pytest.raises(NormlibError, match="outside"):
-        adapt(layer, [TARGET])
     layer.train()
     for source, target in ((1, 3), (4, 0)):
         which = "source" if source < 2 else "target"

@@ -278,7 +278,7 @@ ERRORS = {
     "groups=32 does not divide 4 channels": lambda: EvoNormS0(4),
     "groups=0 does not divide 4": lambda: EvoNormS0(4, groups=0),
     "each of 4 groups holds one value": lambda: EvoNormS0(4, groups=4)(_input(3, 4).float()),
-    "in 0..1; got 1.5": lambda: EvoNormB0(4, momentum=1.5),
+    "momentum=1.5 is not in 0..1": lambda: EvoNormB0(4, momentum=1.5),
     "more than 1 value per channel": lambda: EvoNormB0(4)(torch.ones(1, 4, 1)),
     "expected an input of shape (N, 4, L, ...), got (3, 4)": lambda: EvoNormB0(4)(_input(3, 4)),
     "expected an input of shape (N, 4, ...), got (3, 5)": lambda: FilterResponseNorm(4)(

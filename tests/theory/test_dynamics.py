@@ -18,8 +18,9 @@ from normlib.theory import equilibrium as E
 from normlib.theory import folding as F
 from normlib.theory import gradients as G
 from normlib.theory import invariant_losses as L
-from normlib.theory import scaled, trained
+from normlib.theory import scaled, trained, walking
 from normlib.theory.identity import EXACT, Identity
+from normlib.theory.schedule import Exponential
 
 ALL = (*G.GRADIENTS, *D.DYNAMICS, *E.EQUILIBRIUM, *F.FOLDING)
 BY_NAME = {one.name: one for one in ALL}
@@ -48,20 +49,20 @@ def _held_variance(x: Any, dims: Any, gamma: Any = None, beta: Any = None, **opt
     return y if beta is None else y + beta, mu, sigma2
 
 
-def _no_lean(lr: float, decay: float, momentum: float = 0.0) -> D.Exponential:
+def _no_lean(lr: float, decay: float, momentum: float = 0.0) -> Exponential:
     right = D_EXPONENTIAL(lr, decay, momentum)
-    return D.Exponential(right.shrink, right.first, right.growth, 0.0)
+    return Exponential(right.shrink, right.first, right.growth, 0.0)
 
 
-def _slow_root(lr: float, decay: float, momentum: float = 0.0) -> D.Exponential:
+def _slow_root(lr: float, decay: float, momentum: float = 0.0) -> Exponential:
     a = 1 - lr * decay / (1 - momentum)  # right to first order
     lean = (1 - a) / (a * lr) if momentum else 0.0
-    return D.Exponential(a, lr / a, a**-2, lean)
+    return Exponential(a, lr / a, a**-2, lean)
 
 
-def _late(lr: float, decay: float, momentum: float = 0.0) -> D.Exponential:
+def _late(lr: float, decay: float, momentum: float = 0.0) -> Exponential:
     right = D_EXPONENTIAL(lr, decay, momentum)
-    return D.Exponential(right.shrink, lr, right.growth, right.lean)
+    return Exponential(right.shrink, lr, right.growth, right.lean)
 
 
 def _without_memory(walked: Any, lr: float, momentum: float, problem: Any) -> Any:
@@ -178,7 +179,7 @@ def test_steps_are_torchs() -> None:
         optimizer.zero_grad()
         problem.loss(w, t).backward()
         optimizer.step()
-    walked = D.walk(problem, 5, lr=2.0, decay=0.01, momentum=0.9)
+    walked = walking.walk(problem, 5, lr=2.0, decay=0.01, momentum=0.9)
     assert torch.allclose(walked.weights[-1], w.detach(), rtol=1e-13, atol=0)
 
 
@@ -190,7 +191,7 @@ def test_steps_of_adam_are_torchs() -> None:
         optimizer.zero_grad()
         problem.loss(w, t).backward()
         optimizer.step()
-    weights, _ = D.adam(problem, 5, lr=0.01, start=problem.w)
+    weights, _ = walking.adam(problem, 5, lr=0.01, start=problem.w)
     assert torch.allclose(weights[-1], w.detach(), rtol=1e-10, atol=0)
 
 

@@ -2,14 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from normlib.figures import palette, style
+from normlib.figures import palette, powers, style
 
-#: Smallest size drawn: zeros and what is below are put here.
-FLOOR = 1e-20
 REFERENCE = "#d55e00"
 #: Colour and marker of a loss.
 LOSSES = {
@@ -30,29 +26,19 @@ def heatmap(
     its bound). ``source`` names the data below the figure.
     """
     columns = list(dict.fromkeys(zip(worst["method"], worst["training"], strict=True)))
-    shades = ListedColormap(["#f2f6fa", "#d3e2f0", "#b3cde3", "#8cb3d4", "#f4b183", "#e07b39"])
     with style.drawing(4.3, 1, len(peers), sharey=True) as (figure, axes):
         for one, (peer, title) in zip(np.atleast_1d(axes), peers.items(), strict=True):
-            grid = np.full((len(quantities), len(columns)), np.nan)
+            errors = np.full((len(quantities), len(columns)), np.nan)
+            outside = np.zeros(errors.shape, bool)
             for _, row in worst[worst["peer"] == peer].iterrows():
                 down = list(quantities).index(row["quantity"])
                 across = columns.index((row["method"], row["training"]))
-                power, out = _power(row["error"]), row["excess"] > 1
-                grid[down, across] = power
-                mark = f"{power}".replace("-", "−") if row["error"] else "0"
-                one.text(across, down, mark, ha="center", va="center", fontsize=6.5,
-                         fontweight="bold" if out else "normal")  # fmt: skip
-                if out:
-                    corner = (across - 0.46, down - 0.46)
-                    one.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, ec="black", lw=1.4))
-            edges = [-30, -16, -14, -12, -9, -4, 1]
-            one.imshow(np.digitize(grid, edges) - 1 + np.where(np.isnan(grid), np.nan, 0),
-                       cmap=shades, vmin=0, vmax=5, aspect="auto")  # fmt: skip
+                errors[down, across], outside[down, across] = row["error"], row["excess"] > 1
+            powers.cells(one, errors, outside, size=6.5)
             one.set_xticks(range(len(columns)), [_column(*c) for c in columns], rotation=90,
                            fontsize=8)  # fmt: skip
             one.set_yticks(range(len(quantities)), list(quantities.values()), fontsize=8)
             one.set_title(f"against {title}", fontsize=10)
-            one.grid(visible=False)
         style.name(figure, source)
     return figure
 
@@ -124,17 +110,17 @@ def blind_spots(errors: pd.DataFrame, threshold: float, *, source: str) -> Figur
     order = {"sum of y": "sum", "mean of y": "mean", "mean of y²": "mean-square",
              "⟨w, y⟩, w random": "weighted"}  # fmt: skip
     with style.drawing(3.9) as (figure, one):
-        one.axvspan(FLOOR / 10, threshold, color="#f3f3f3", lw=0)
+        one.axvspan(powers.FLOOR / 10, threshold, color="#f3f3f3", lw=0)
         one.axvline(threshold, color=REFERENCE, lw=1.8)
         for offset, loss in zip((-0.24, -0.08, 0.08, 0.24), losses, strict=True):
             colour, marker, label = LOSSES[order[loss]]
             found = errors[errors["loss"] == loss]
             heights = [names.index(name) + offset for name in found["backward"]]
-            one.plot(found["error"].clip(lower=FLOOR), heights, linestyle="", color=colour,
+            one.plot(found["error"].clip(lower=powers.FLOOR), heights, linestyle="", color=colour,
                      marker=marker, markersize=6, label=label)  # fmt: skip
         one.set_yticks(range(len(names)), names)
         one.set_ylim(len(names) - 0.5, -0.5)
-        one.set(xscale="log", xlim=(FLOOR / 10, 50),
+        one.set(xscale="log", xlim=(powers.FLOOR / 10, 50),
                 xlabel="largest error of the input gradient (line: 0.000002)")  # fmt: skip
         figure.legend(loc="outside upper center", ncols=4)
         style.name(figure, source)
@@ -144,7 +130,3 @@ def blind_spots(errors: pd.DataFrame, threshold: float, *, source: str) -> Figur
 def _column(method: str, training: bool) -> str:
     label = {"rms-channels": "RMSNorm (channels)"}.get(method, palette.label(method))
     return f"{label}, {'train' if training else 'eval'}" if method == "batch" else label
-
-
-def _power(error: float) -> int:
-    return int(np.floor(np.log10(max(error, FLOOR))))

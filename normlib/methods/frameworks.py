@@ -11,6 +11,10 @@ from normlib.methods.method import Options, Shape
 TORCH: Mapping[str, Callable[[Shape, Options], nn.Module]] = {
     "none": lambda shape, o: nn.Identity(),
     "batch": lambda shape, o: nn.BatchNorm2d(shape[0], o.eps_or(1e-5)),
+    "batch-batchstats": lambda shape, o: nn.BatchNorm2d(
+        shape[0], o.eps_or(1e-5), track_running_stats=False
+    ),
+    "batch-minus": lambda shape, o: nn.BatchNorm2d(shape[0], o.eps_or(1e-5), affine=False),
     "layer": lambda shape, o: nn.LayerNorm(list(shape), o.eps_or(1e-5)),
     "layer-channels": lambda shape, o: layers.LayerNormChannels(
         shape[0], norm=nn.LayerNorm(shape[0], o.eps_or(1e-5))
@@ -18,8 +22,11 @@ TORCH: Mapping[str, Callable[[Shape, Options], nn.Module]] = {
     "group": lambda shape, o: nn.GroupNorm(o.groups_of(shape[0], 8), shape[0], o.eps_or(1e-5)),
     "instance": lambda shape, o: nn.InstanceNorm2d(shape[0], o.eps_or(1e-5)),
     "rms": lambda shape, o: nn.RMSNorm(list(shape), o.eps),
+    "local-response": lambda shape, o: nn.LocalResponseNorm(5),
     "weight": lambda shape, o: nn.Identity(),
+    "spectral": lambda shape, o: nn.Identity(),
 }
 TORCH_PARAMETRIZATIONS: Mapping[str, Callable[[nn.Module], nn.Module]] = {
     "weight": parametrizations.weight_norm,
+    "spectral": parametrizations.spectral_norm,
 }

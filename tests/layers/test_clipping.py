@@ -7,49 +7,24 @@ import math
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from normlib.layers.clipping import clip_gradients_adaptively
 from normlib.layers.weight import weight_norm
-from tests.layers.measure import seeded
-
-Array = NDArray[np.float64]
-SHAPES = [(4, 5), (4, 3, 2, 2), (3, 4, 2), (6,), (), (1, 5), (5, 1)]
+from tests.layers.methods.training import CLIPPING, EPS, SHAPES, clipped, with_gradient
 
 
-def _clipped(w: Array, g: Array, clipping: float, eps: float, dim: int) -> Array:
-    """One unit after the other; all of a vector is one unit."""
-    if w.ndim < 2:
-        length, limit = math.sqrt((g**2).sum()), clipping * max(math.sqrt((w**2).sum()), eps)
-        return g * (limit / length) if length > limit else g
-    units = range(w.shape[dim])
-    pairs = [(w.take(i, dim).ravel(), g.take(i, dim)) for i in units]
-    return np.stack(
-        [_clipped(a, b.ravel(), clipping, eps, 0).reshape(b.shape) for a, b in pairs], dim
-    )
-
-
-def _parameter(shape: tuple[int, ...], seed: int = 0) -> nn.Parameter:
-    """Units whose gradients are from much shorter to much longer than the limit."""
-    parameter = nn.Parameter(seeded(torch.empty(shape, dtype=torch.float64), seed))
-    g = seeded(parameter, seed + 1)
-    lengths = torch.logspace(-5, 1, g.shape[0], dtype=torch.float64) if g.dim() else torch.ones(())
-    parameter.grad = g * lengths.reshape([-1] + [1] * (g.dim() - 1) if g.dim() else [])
-    return parameter
-
-
-@pytest.mark.parametrize("clipping", [0.01, 1.0])
-@pytest.mark.parametrize("eps", [1e-3, 0.0, 10.0])
+@pytest.mark.parametrize("clipping", CLIPPING)
+@pytest.mark.parametrize("eps", EPS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_formula(shape: tuple[int, ...], eps: float, clipping: float) -> None:
     for dim in (0, 1, -1) if len(shape) > 1 else (0,):
-        parameter = _parameter(shape)
+        parameter = with_gradient(shape)
         w, g = (t.detach().numpy().copy() for t in (parameter, parameter.grad))
         held = parameter.grad
         clip_gradients_adaptively(parameter, clipping, eps, dim=dim)
         assert parameter.grad is held, "clipped in place"
-        expected = _clipped(w, g, clipping, eps, dim)
+        expected = clipped(w, g, clipping, eps, dim)
         np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=1e-12, atol=0)
         same = expected == g
         assert np.array_equal(parameter.grad.numpy()[same], g[same]), "short ones keep every bit"
@@ -57,7 +32,7 @@ def test_the_formula(shape: tuple[int, ...], eps: float, clipping: float) -> Non
 
 
 def test_some_units_are_clipped_and_others_not() -> None:
-    parameter = _parameter((8, 5))
+    parameter = with_gradient((8, 5))
     before = parameter.grad.clone()
     clip_gradients_adaptively([parameter])
     changed = (parameter.grad != before).any(1)
@@ -132,7 +107,7 @@ def test_a_step_never_moves_a_unit_far() -> None:
 
 
 def test_refused() -> None:
-    w = _parameter((3, 4))
+    w = with_gradient((3, 4))
     for clipping in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match=r"clipping=.* choose more than 0"):
             clip_gradients_adaptively(w, clipping)

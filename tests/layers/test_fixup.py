@@ -15,6 +15,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from normlib.errors import NormlibError
 from normlib.layers.fixup import FixupBlock, Shift, fixup
 from tests.layers.measure import assert_same, observe, seeded
+from tests.layers.methods.training import fixup_block
 from tests.layers.test_transforms import COMPILER
 
 RESNETS = {
@@ -47,13 +48,7 @@ def _input(*shape: int) -> Tensor:
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_the_formula(m: int, shortcut: bool) -> None:
     block, x = _block(m, shortcut=shortcut), _input()
-    p = {k: v.detach().numpy() for k, v in block.named_parameters()}
-    y = x.numpy()
-    for i in range(m):
-        y = (y + p["before"][i]) @ p[f"layers.{i}.weight"].T + p[f"layers.{i}.bias"]
-        y = np.maximum(y + p["after"][i], 0) if i < m - 1 else y * p["scale"] + p["after"][i]
-    y += (x.numpy() + p["before"][0]) @ p["shortcut.weight"].T if shortcut else x.numpy()
-    expected = np.maximum(y, 0)
+    expected = fixup_block(block, x.numpy(), training=True)
     assert np.abs(block(x).detach().numpy() - expected).max() <= 1e-10
     assert (expected > 0).any()
 

@@ -1,4 +1,4 @@
-"""Every parametrization of weights: one table against NumPy, and what holds for all of them.
+"""Every parametrization of weights: beside its NumPy formula, and what holds for all of them.
 
 Weight normalization is compared with the framework's in ``test_weight.py``, spectral
 normalization at the end of this file.
@@ -10,12 +10,10 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, vmap
@@ -31,149 +29,24 @@ from normlib.layers.standardization import (
 )
 from normlib.layers.weight import output_dim, weight_norm
 from tests.layers.measure import assert_same, observe, seeded
+from tests.layers.methods.weights import (
+    LAYERS,
+    METHODS,
+    buffers_of,
+    build,
+    formula,
+    free,
+    spectral,
+    spectral_backward,
+)
 from tests.layers.test_operators import FORBIDDEN, Called, Dispatched
 from tests.layers.test_precision import RTOL
 from tests.layers.test_transforms import COMPILER
 
-Array = NDArray[np.float64]
-Named = dict[str, Array]
-
-LAYERS: dict[str, tuple[Callable[[torch.dtype], nn.Module], tuple[int, ...]]] = {
-    "linear": (lambda dtype: nn.Linear(5, 4, dtype=dtype), (3, 5)),
-    "conv2d": (lambda dtype: nn.Conv2d(3, 4, 2, dtype=dtype), (2, 3, 4, 4)),
-    "grouped": (lambda dtype: nn.Conv2d(4, 4, 3, groups=2, dtype=dtype), (2, 4, 4, 4)),
-    "transposed": (lambda dtype: nn.ConvTranspose2d(3, 4, 2, dtype=dtype), (2, 3, 3, 3)),
-}
-
-
-def _by_slice(v: Array, dim: int | None, f: Callable[[Array, int], Array]) -> Array:
-    """``f`` of each slice along ``dim``, one after the other; of the whole for None."""
-    if dim is None:
-        return f(v, 0)
-    return np.stack([f(v.take(i, dim), i) for i in range(v.shape[dim])], dim)
-
-
-def _weight(dim: int | None, originals: list[Array], centered: bool = False) -> Array:
-    g, v = originals
-
-    def one(a: Array, i: int) -> Array:
-        z = a - a.mean() if centered else a
-        return g.ravel()[i] * z / math.sqrt((z**2).sum())
-
-    return _by_slice(v, dim, one)
-
-
-def _standardized(dim: int, v: Array, eps: float) -> Array:
-    return _by_slice(v, dim, lambda a, i: (a - a.mean()) / math.sqrt(a.var() + eps))
-
-
-def _scaled(dim: int, originals: list[Array], gamma: float, eps: float) -> Array:
-    gain, v = originals
-    n = v.size / v.shape[dim]
-    return _by_slice(
-        _standardized(dim, v, eps), dim, lambda a, i: gain.ravel()[i] * gamma * a / math.sqrt(n)
-    )
-
-
-def _vectors(dim: int, v: Array, buffers: Named, steps: int) -> tuple[Array, Array]:
-    matrix = np.moveaxis(v, dim, 0).reshape(v.shape[dim], -1)
-    u1, v1 = buffers["_u"], buffers["_v"]
-    for _ in range(steps):
-        u1 = matrix @ v1 / np.linalg.norm(matrix @ v1)
-        v1 = u1 @ matrix / np.linalg.norm(u1 @ matrix)
-    return u1, v1
-
-
-def _spectral(dim: int, v: Array, buffers: Named, steps: int) -> Array:
-    u1, v1 = _vectors(dim, v, buffers, steps)
-    return v / (u1 @ np.moveaxis(v, dim, 0).reshape(len(u1), -1) @ v1)
-
-
-@dataclass(frozen=True)
-class Method:
-    """One parametrization.
-
-    ``reference`` gets the dimension of the filters, the free arrays, the buffers and how many
-    steps of iteration precede; ``kept`` changes a weight into one that is left as it is.
-    """
-
-    apply: Callable[[nn.Module], nn.Module]
-    reference: Callable[[int, list[Array], Named, int], Array]
-    kept: Callable[[int, Array], Array] = lambda dim, w: w
-    steps: int = 0
-    exact: bool = True  # eps is 0
-    centered: bool = False
-
-
-def _centered(dim: int | None, w: Array) -> Array:
-    return _by_slice(w, dim, lambda a, i: a - a.mean())
-
-
-def _of_variance(variance: Callable[[int], float]) -> Callable[[int, Array], Array]:
-    return lambda dim, w: _by_slice(
-        w, dim, lambda a, i: (a - a.mean()) / a.std() * math.sqrt(variance(a.size))
-    )
-
-
-METHODS = {
-    "weight": Method(
-        lambda m: weight_norm(m, dim=output_dim(m)), lambda dim, o, b, k: _weight(dim, o)
-    ),
-    "weight, one norm": Method(
-        lambda m: weight_norm(m, dim=None), lambda dim, o, b, k: _weight(None, o)
-    ),
-    "centered weight": Method(
-        lambda m: centered_weight_norm(m, dim=output_dim(m)),
-        lambda dim, o, b, k: _weight(dim, o, centered=True),
-        kept=_centered,
-        centered=True,
-    ),
-    "centered weight, one norm": Method(
-        lambda m: centered_weight_norm(m, dim=None),
-        lambda dim, o, b, k: _weight(None, o, centered=True),
-        kept=lambda dim, w: _centered(None, w),
-        centered=True,
-    ),
-    "standardized": Method(
-        lambda m: weight_standardization(m),
-        lambda dim, o, b, k: _standardized(dim, o[0], 1e-6),
-        kept=_of_variance(lambda n: 1 - 1e-6),
-        exact=False,
-        centered=True,
-    ),
-    "standardized, eps 0": Method(
-        lambda m: weight_standardization(m, eps=0.0),
-        lambda dim, o, b, k: _standardized(dim, o[0], 0.0),
-        kept=_of_variance(lambda n: 1.0),
-        centered=True,
-    ),
-    "scaled": Method(
-        lambda m: scaled_weight_standardization(m, gamma=GAMMA_RELU, eps=0.01),
-        lambda dim, o, b, k: _scaled(dim, o, GAMMA_RELU, 0.01),
-        kept=_of_variance(lambda n: GAMMA_RELU**2 / n - 0.01),
-        exact=False,
-        centered=True,
-    ),
-    "scaled, eps 0": Method(
-        lambda m: scaled_weight_standardization(m, eps=0.0),
-        lambda dim, o, b, k: _scaled(dim, o, 1.0, 0.0),
-        kept=_of_variance(lambda n: 1 / n),
-        centered=True,
-    ),
-    "spectral": Method(
-        lambda m: spectral_norm(m),
-        lambda dim, o, b, k: _spectral(dim, o[0], b, k),
-        kept=lambda dim, w: w / np.linalg.norm(np.moveaxis(w, dim, 0).reshape(w.shape[dim], -1), 2),
-        steps=1,
-    ),
-    "spectral, three steps": Method(
-        lambda m: spectral_norm(m, n_power_iterations=3),
-        lambda dim, o, b, k: _spectral(dim, o[0], b, k),
-        kept=lambda dim, w: w / np.linalg.norm(np.moveaxis(w, dim, 0).reshape(w.shape[dim], -1), 2),
-        steps=3,
-    ),
-}
-ONE_EACH = ("weight", "centered weight", "standardized", "scaled", "spectral")
+ONE_EACH = (
+    "weight", "centered-weight", "weight-standardization", "scaled-weight-standardization",
+    "spectral",
+)  # fmt: skip
 FUNCTIONS = [
     weight_norm, centered_weight_norm, weight_standardization, scaled_weight_standardization,
     spectral_norm,
@@ -184,41 +57,16 @@ MODES = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"]
 EVERY_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 
 
-def _build(
-    name: str, layer: str, *, training: bool = True, dtype: torch.dtype = torch.float64
-) -> nn.Module:
-    """Parametrized, with its free parameters moved, so that no gain is 1 and no mean 0."""
-    torch.manual_seed(0)
-    module = METHODS[name].apply(LAYERS[layer][0](dtype))
-    with torch.no_grad():
-        for i, parameter in enumerate(module.parameters()):
-            parameter.mul_(1.5).add_(seeded(parameter, i), alpha=0.1).add_(0.05)
-    return module.train(training)
-
-
 def _input(layer: str, dtype: torch.dtype = torch.float64) -> Tensor:
     return seeded(torch.empty(LAYERS[layer][1], dtype=dtype), 3)
-
-
-def _originals(module: nn.Module) -> list[Tensor]:
-    """The free tensors, in the order in which the parametrization takes them."""
-    return list(module.parametrizations.weight.parameters())
-
-
-def _expected(name: str, module: nn.Module) -> Array:
-    originals = [p.detach().double().numpy().copy() for p in _originals(module)]
-    buffers = {k.split(".")[-1]: b.double().numpy().copy() for k, b in module.named_buffers()}
-    method = METHODS[name]
-    steps = method.steps if module.training else 0
-    return method.reference(output_dim(module), originals, buffers, steps)
 
 
 @MODES
 @ON
 @EACH
 def test_the_formula(name: str, layer: str, training: bool) -> None:
-    module = _build(name, layer, training=training)
-    expected = _expected(name, module)
+    module = build(name, layer, training=training)
+    expected = formula(name, module)
     found = copy.deepcopy(module).weight.detach().numpy()
     assert np.abs(found - expected).max() <= 1e-10 * np.abs(expected).max()
     plain = LAYERS[layer][0](torch.float64)
@@ -231,8 +79,8 @@ def test_the_formula(name: str, layer: str, training: bool) -> None:
 @EACH
 def test_derivatives_by_finite_differences(name: str, layer: str) -> None:
     """In eval mode: in training, spectral normalization's iteration moves with every call."""
-    module = _build(name, layer, training=False)
-    inputs = [p.detach().clone().requires_grad_() for p in _originals(module)]
+    module = build(name, layer, training=False)
+    inputs = [p.detach().clone().requires_grad_() for p in free(module)]
     parametrization = module.parametrizations.weight[0]
     assert gradcheck(parametrization, inputs, check_batched_grad=True)
     assert gradgradcheck(parametrization, inputs, fast_mode=layer != "linear")
@@ -241,7 +89,7 @@ def test_derivatives_by_finite_differences(name: str, layer: str) -> None:
 @ON
 @pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].steps == 0])
 def test_both_modes_are_the_same_without_state(name: str, layer: str) -> None:
-    module, x = _build(name, layer), _input(layer)
+    module, x = build(name, layer), _input(layer)
     assert not list(module.buffers())
     training = observe(module, x, second=False)
     assert_same(observe(module.eval(), x, second=False), training)
@@ -251,8 +99,8 @@ def test_both_modes_are_the_same_without_state(name: str, layer: str) -> None:
 @pytest.mark.parametrize("layer", ["linear", "conv2d"])
 @EACH
 def test_narrow_types(name: str, layer: str, dtype: torch.dtype) -> None:
-    module = _build(name, layer, training=False, dtype=dtype)
-    expected = torch.from_numpy(_expected(name, module))
+    module = build(name, layer, training=False, dtype=dtype)
+    expected = torch.from_numpy(formula(name, module))
     weight = module.weight
     assert weight.dtype == dtype
     largest = expected.abs().max().item()
@@ -271,7 +119,7 @@ def test_narrow_types(name: str, layer: str, dtype: torch.dtype) -> None:
 )
 def test_traced_as_one_graph(name: str, training: bool) -> None:
     torch.compiler.reset()
-    module = _build(name, "linear", training=training)
+    module = build(name, "linear", training=training)
     x = _input("linear")
     compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend="aot_eager")
     for _ in range(2):
@@ -283,7 +131,7 @@ def test_traced_as_one_graph(name: str, training: bool) -> None:
 @MODES
 @EACH
 def test_vmap_over_inputs(name: str, training: bool) -> None:
-    module = _build(name, "conv2d", training=training)
+    module = build(name, "conv2d", training=training)
     x = torch.stack([_input("conv2d"), _input("conv2d") + 1])
     found = vmap(copy.deepcopy(module))(x)
     weight = module.weight  # once: in training, each use moves spectral normalization's vectors
@@ -295,7 +143,7 @@ def test_vmap_over_inputs(name: str, training: bool) -> None:
 @MODES
 @EACH
 def test_vmap_over_parameters_and_buffers(name: str, training: bool) -> None:
-    one, other = (_build(name, "linear", training=training) for _ in range(2))
+    one, other = (build(name, "linear", training=training) for _ in range(2))
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.mul_(1.1).sub_(0.3)
@@ -316,7 +164,7 @@ def test_vmap_over_parameters_and_buffers(name: str, training: bool) -> None:
 
 @EACH
 def test_copies_and_state(name: str) -> None:
-    module, x = _build(name, "conv2d"), _input("conv2d")
+    module, x = build(name, "conv2d"), _input("conv2d")
     fresh = METHODS[name].apply(LAYERS["conv2d"][0](torch.float64))
     assert str(fresh.load_state_dict(module.state_dict())) == "<All keys matched successfully>"
     twin = copy.deepcopy(module)
@@ -342,7 +190,7 @@ def test_what_is_normalized_stays_as_it_is(name: str, layer: str) -> None:
         _ = module.weight  # lets the power iteration converge
     torch.testing.assert_close(module.weight.detach(), kept, rtol=1e-9, atol=1e-9)
     with torch.no_grad():
-        for parameter in _originals(module):
+        for parameter in free(module):
             parameter.add_(1.0)
     module.weight = kept.clone()
     for _ in range(400 if method.steps else 0):
@@ -357,8 +205,8 @@ def test_what_is_normalized_stays_as_it_is(name: str, layer: str) -> None:
 @pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.exact])
 def test_length_and_mean_of_the_free_weight_do_not_matter(name: str, layer: str) -> None:
     """w(a v) = w(v), so <v, dv> = 0 and dv at a v is dv over a; and w(v + c) = w(v) if centered."""
-    module, x = _build(name, layer, training=False), _input(layer)
-    v = _originals(module)[-1]
+    module, x = build(name, layer, training=False), _input(layer)
+    v = free(module)[-1]
 
     def look() -> tuple[Tensor, Tensor]:
         (gradient,) = torch.autograd.grad(module(x).pow(3).sum(), v)
@@ -380,7 +228,7 @@ def test_length_and_mean_of_the_free_weight_do_not_matter(name: str, layer: str)
 
 @EACH
 def test_no_normalization_operator_of_the_framework(name: str) -> None:
-    module = _build(name, "conv2d")
+    module = build(name, "conv2d")
     with Called() as called, Dispatched() as dispatched:
         observe(module, _input("conv2d"))
     kernels = {n for n in called.names | dispatched.names if "normlib" not in n}
@@ -436,7 +284,7 @@ def test_refused_power_iterations() -> None:
 
 
 def test_what_a_layer_says_about_itself() -> None:
-    said = [repr(_build(name, "linear").parametrizations.weight[0]) for name in ONE_EACH]
+    said = [repr(build(name, "linear").parametrizations.weight[0]) for name in ONE_EACH]
     assert said == [
         "WeightNorm(dim=0)",
         "CenteredWeightNorm(dim=0)",
@@ -490,7 +338,7 @@ def test_scaled_filters_keep_the_variance() -> None:
     """Filters of sum 0 and sum of squares (gain gamma)^2 sigma2 / (sigma2 + eps); and gamma for
     ReLU is such that gamma ReLU(x) has variance 1 for standard normal x."""
     module = scaled_weight_standardization(nn.Linear(50, 6).double(), gamma=1.3, eps=1e-4)
-    gain, v = _originals(module)
+    gain, v = free(module)
     with torch.no_grad():
         gain.copy_(torch.linspace(-2, 2, 6)[:, None])
     w, sigma2 = module.weight, v.var(1, correction=0)
@@ -549,30 +397,24 @@ def test_spectral_of_a_vector_is_its_direction() -> None:
 
 @ON
 def test_spectral_backward_in_training_is_the_stated_one(layer: str) -> None:
-    """dv = (dw - <dw, w> u1 v1^T) / sigma, with the vectors after the step as constants."""
-    module = _build("spectral", layer)
-    (original,) = _originals(module)
-    dim, v = output_dim(module), original.detach().numpy()
-    buffers = {k.split(".")[-1]: b.numpy().copy() for k, b in module.named_buffers()}
-    u1, v1 = _vectors(dim, v, buffers, 1)
-    rows = np.moveaxis(v, dim, 0)
-    sigma = u1 @ rows.reshape(len(u1), -1) @ v1
+    module = build("spectral", layer)
+    (original,) = free(module)
+    dim, v, buffers = output_dim(module), original.detach().numpy(), buffers_of(module)
     dw = seeded(original, 5)
-    outer = np.moveaxis(np.outer(u1, v1).reshape(rows.shape), 0, dim)
-    expected = (dw.numpy() - (dw.numpy() * v / sigma).sum() * outer) / sigma
+    expected = spectral_backward(dim, v, buffers, 1, dw.numpy())
     (found,) = torch.autograd.grad(module.weight, original, dw)
     assert np.abs(found.numpy() - expected).max() <= 1e-12 * np.abs(expected).max()
     # It is not the derivative: that would follow the vectors through the step.
     moved = []
     for sign in (1, -1):
         near = v + sign * 1e-6 * dw.numpy()
-        moved.append((dw.numpy() * _spectral(dim, near, buffers, 1)).sum())
+        moved.append((dw.numpy() * spectral(dim, near, buffers, 1)).sum())
     directional = (moved[0] - moved[1]) / 2e-6
     assert abs(directional - (expected * dw.numpy()).sum()) > 1e-4 * abs(directional)
 
 
 def test_spectral_vectors_move_in_training_only_and_hold_no_graph() -> None:
-    module, x = _build("spectral", "conv2d"), _input("conv2d")
+    module, x = build("spectral", "conv2d"), _input("conv2d")
     held = dict(module.named_buffers())
     for training in (False, True):
         before = {k: b.clone() for k, b in held.items()}

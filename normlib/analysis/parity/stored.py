@@ -22,7 +22,7 @@ Array = NDArray[np.floating[Any]]
 
 
 class ParityError(NormlibError, ValueError):
-    """Keras's side is missing, damaged, or was computed from other inputs."""
+    """A stored side of the parity table is missing, damaged, or was computed from other inputs."""
 
 
 @dataclass(frozen=True)

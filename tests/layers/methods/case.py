@@ -10,11 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from normlib.methods import catalogue
 from tests.layers.table import perturb
 
 Array = NDArray[np.float64]
 SEED = 5
 """torch's generator has this seed before each call of a ``random`` method."""
+
+
+def method_of(case: str) -> str:
+    """The longest of the catalogue's names that a case's name is, or begins with."""
+    found = [name for name in catalogue if f"{case}-".startswith(f"{name}-")]
+    assert found, f"no method of the catalogue begins the name {case!r}"
+    return max(found, key=len)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +76,15 @@ class MethodCase:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def method(self) -> str:
+        """Its name in the catalogue."""
+        return method_of(self.name)
+
+    def stated(self, training: bool) -> bool:
+        """Whether the gradient by x is the stated one, and not the derivative."""
+        return ("train" if training else "eval") in self.stated_in
 
     def build(self, *, dtype: torch.dtype = torch.float64, training: bool = True) -> nn.Module:
         """The module with parameters and running statistics away from their initial values."""

@@ -8,8 +8,21 @@ import pkgutil
 import tests.layers.methods as families
 from tests.layers.methods.case import MethodCase
 
-NO_FAMILIES = {"__main__", "case", "gathered", "worst"}
-"""The files of this folder that hold no cases."""
+NO_FAMILIES = {
+    "__main__",
+    "case",
+    "core",
+    "differences",
+    "every",
+    "gathered",
+    "measured",
+    "measured_weights",
+    "relative",
+    "training",
+    "weights",
+    "worst",
+}
+"""The files of this folder that hold no cases of the generic tests."""
 
 
 def gather() -> tuple[MethodCase, ...]:

@@ -49,9 +49,9 @@ def contrasts(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     rows = [
         (
             f"{label(row['first'])} {MINUS} {label(row['second'])}",
-            what,
+            what.replace("epoch ", "epoch\N{NO-BREAK SPACE}"),
             int(row["n"]),
-            f"{signed(row['mean'])} {interval(row['low'], row['high'])}",
+            f"{signed(row['mean'])}\N{NO-BREAK SPACE}{interval(row['low'], row['high'])}",
             p_value(row["p_holm"]),
             row.get("equivalent", row.get("detectable")),
         )

@@ -16,9 +16,10 @@ SECTION = re.compile(
     r"[ ]*(.*)$"
 )
 ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*)(?: \(([^)]*)\))?:[ ]*(.*)$", re.S)
+NAMED = re.compile(rf"[-*] |{ENTRY.pattern}")
 INLINE = re.compile(
     r"(?P<math>:math:`[^`]+`)|(?P<role>:[\w:]+:`[^`]+`)|(?P<code>``[^`]+``|`[^`]+`)"
-    r"|(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<url>https?://[^\s<>)]+[^\s<>).,;])"
+    r"|(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<url>https?://[^\s<>)]+[^\s<>).,;:])"
 )
 SPECIAL = re.compile(r"([\\*_{}\[\]<>#$|~^])")
 
@@ -43,14 +44,21 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _sections(text: str) -> Iterator[tuple[str, str]]:
-    title, lines = "", list[str]()
+    title, first, lines = "", "", list[str]()
     for line in text.splitlines():
         if match := SECTION.match(line):
-            yield title, "\n".join(lines)
-            title, lines = match.group(1), [f"    {match.group(2)}"] if match.group(2) else []
+            yield title, _joined(first, lines)
+            title, first, lines = match.group(1), match.group(2), []
         else:
             lines.append(line)
-    yield title, "\n".join(lines)
+    yield title, _joined(first, lines)
+
+
+def _joined(first: str, lines: list[str]) -> str:
+    """Return a section's text, what stands beside its title before the lines below it."""
+    # Those may be indented or not: beside the first line neither makes them a block of their own.
+    below = textwrap.dedent("\n".join(lines))
+    return f"{first}\n{below}" if first else below
 
 
 def _body(text: str) -> Iterator[str]:
@@ -93,7 +101,8 @@ def _formula(block: str) -> str:
 def _entries(body: str) -> Iterator[str]:
     entry: list[str] = []
     for line in textwrap.dedent(body).splitlines():
-        if line.strip() and not line.startswith(" ") and entry:
+        # A line that names nothing goes on with what stands above it, indented or not.
+        if not line.startswith(" ") and NAMED.match(line) and entry:
             yield " ".join(entry)
             entry = []
         if line.strip():

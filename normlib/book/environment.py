@@ -123,7 +123,8 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "No chapter of this book rests on recorded runs."
     lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+    table = "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+    return f"```{{table}}\n:class: dataframe\n\n{table}\n```"
 
 
 def _cell(text: str) -> str:

@@ -41,7 +41,7 @@ def conditions(plan: Plan, records: Iterable[Record]) -> pd.DataFrame:
     planned, recorded = _count(plan.experiments), _count(record.experiment for record in records)
     stands = {number.norm: number.condition for number in REPORTED}
     rows = [
-        (norm, label(norm), stands.get(norm, ""), seeds, recorded.get(norm, 0))
+        (norm, label(norm), stands.get(norm), seeds, recorded.get(norm, 0))
         for norm, seeds in planned.items()
     ]
     names = ["condition", "in figures", "stands for the sources'", "seeds", "recorded"]

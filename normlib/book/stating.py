@@ -3,6 +3,7 @@
 import html
 import inspect
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,13 @@ def _opening(one: "Identity") -> str:
 
 
 def _formula(statement: str) -> str:
+    # A line may break where the statement has its wide spaces: a narrow table stays on the page.
+    parts = re.split(r"\s*\\q?quad\b\s*", statement)
     # the markup that Sphinx gives a formula in a sentence, for which MathJax looks
-    return f'<span class="math notranslate nohighlight">\\({html.escape(statement)}\\)</span>'
+    return "&emsp;".join(
+        f'<span class="math notranslate nohighlight">\\({html.escape(part)}\\)</span>'
+        for part in parts
+    )
 
 
 def _power(value: float) -> str:

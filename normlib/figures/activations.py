@@ -106,7 +106,9 @@ def maps(
             row[0].set_ylabel(textwrap.fill(look["title"], 14), rotation=0, ha="right",
                               va="center", fontsize=9)  # fmt: skip
         for one, (n, c) in zip(axes[0], columns, strict=True):
-            one.set_title(f"image {images.index(n) + 1}\nch. {channels.index(c) + 1}", fontsize=8)
+            one.set_title(
+                f"image {images.index(n) + 1}\nfilter {channels.index(c) + 1}", fontsize=8
+            )
         bar = figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.6, aspect=40, pad=0.01)
         bar.ax.tick_params(labelsize=8)
         bar.outline.set_visible(False)

@@ -74,9 +74,19 @@ def test_google_sections() -> None:
         (":func:`train`", "`train`"),
         ("`name` and ``code``", "`name` and `code`"),
         ("see https://example.org/a_b.", r"see <https://example.org/a_b>."),
+        ("https://example.org/a: b", r"<https://example.org/a>: b"),
         (">>> 1 + 1\n2", "```python\n>>> 1 + 1\n2\n```"),
         ("Returns: a tensor.", "**Returns**: a tensor."),
         ("Returns:\n    A tensor.\n\n    And more.", "**Returns**: A tensor.\n\nAnd more."),
+        (
+            "Source: A 2018,\narXiv:1805.11604.",
+            "**Source**: A 2018, [arXiv:1805.11604](https://arxiv.org/abs/1805.11604).",
+        ),
+        ("Source: A 2018,\n    and B.", "**Source**: A 2018, and B."),
+        (
+            "Shape:\n    (N, C); ``alpha`` of\n    shape (1,).",
+            "**Shape**\n\n- (N, C); `alpha` of shape (1,).",
+        ),
         ("", ""),
     ],
 )

@@ -33,6 +33,7 @@ def test_a_clean_chapter_has_no_slips(tmp_path: Path) -> None:
     assert slips(tmp_path, lambda _: None) == []
 
 
+IMPORTS = "import math\nfrom os import (\n    path,\n    sep,\n)\n"
 PICTURE = {"output_type": "display_data", "data": {"image/png": "iVBO"}, "metadata": {}}
 
 
@@ -45,6 +46,7 @@ PICTURE = {"output_type": "display_data", "data": {"image/png": "iVBO"}, "metada
         (lambda c: c["cells"][3].update(execution_count=17), "a count that is not its place"),
         (lambda c: c["cells"][2].update(execution_count=3), "a count that is not its place"),
         (lambda c: c["cells"][2].update(source="x = 1\n" * 25), "26 lines, more than 20"),
+        (lambda c: c["cells"][2].update(source=IMPORTS + "x = 1\n" * 20), "21 lines, more than"),
         (lambda c: c["cells"][2]["metadata"].update(papermill={}), "has metadata 'papermill'"),
         (lambda c: c["cells"][2]["metadata"].update(collapsed=True), "has metadata 'collapsed'"),
         (lambda c: c["metadata"].update(papermill={}), "notebook metadata 'papermill'"),
@@ -59,6 +61,11 @@ PICTURE = {"output_type": "display_data", "data": {"image/png": "iVBO"}, "metada
 def test_a_slip(change: Callable[[dict[str, Any]], object], told: str, tmp_path: Path) -> None:
     found = slips(tmp_path, change)
     assert any(told in slip for slip in found), found
+
+
+def test_imports_do_not_make_a_cell_long(tmp_path: Path) -> None:
+    many = IMPORTS * 5 + "x = 1\n" * 19
+    assert slips(tmp_path, lambda c: c["cells"][2].update(source=many)) == []
 
 
 def test_check_lists_all_slips_of_all_chapters(book: Book) -> None:

@@ -1,6 +1,7 @@
 """A table of identities says what holds, shows formula and code, and hides no failure."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,14 @@ def test_the_table_has_formula_code_and_worst_residual():
     assert "return 4e-16 * (seed + 1)" in html
     assert "<td>1·10<sup>\N{MINUS SIGN}15</sup></td><td>yes</td>" in html
     assert "<td>1·10<sup>\N{MINUS SIGN}1</sup></td><td>no</td>" in html
+
+
+def test_a_line_may_break_between_the_parts_of_a_statement():
+    one = replace(identity(right), statement=r"a < b,\quad c = d \quad (e = 0)")
+    html = Stated([one], "c", seeds=1)._repr_html_()
+    assert r"\(a &lt; b,\)</span>&emsp;<span" in html
+    assert html.count('class="math') == 3
+    assert "quad" not in html
 
 
 @pytest.mark.parametrize(

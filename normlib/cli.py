@@ -1,9 +1,11 @@
 """The command line: ``normlib methods | plans | run | records | data | book | bench``."""
 
+import functools
 import importlib
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,12 +78,18 @@ def run(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Write into data/runs, not data/local/runs.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Compute on the Dask cluster of this scheduler (or its file)."
+        ),
+    ] = None,
     trainer: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Compute the runs of a plan that have no record yet; what is interrupted resumes."""
     from normlib.records import Store
+    from normlib.sweep import Outcome, compute, named
     from normlib.sweep import budget as budgets
-    from normlib.sweep import compute, named
 
     chosen = named(plan).experiments
     seconds = None if budget is None else budgets.seconds(budget)
@@ -96,7 +104,12 @@ def run(
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device {device!r:.40} is unknown; choose cpu or cuda")
     store = Store.default(adopt=adopt)
-    outcome = compute(
+    how: Callable[..., Outcome] = compute
+    if scheduler is not None:
+        from normlib.sweep import cluster
+
+        how = functools.partial(cluster.compute, scheduler=scheduler)
+    outcome = how(
         chosen,
         store,
         workers=workers,
@@ -114,7 +127,8 @@ def run(
     for failure in outcome.failures:
         typer.echo(f"error: {failure.experiment.name}: {failure.error}", err=True)
     if outcome.left and not outcome.failures:
-        typer.echo(f"Go on with: normlib run {plan}")
+        on = f" --scheduler {scheduler}" if scheduler else ""
+        typer.echo(f"Go on with: normlib run {plan}{on}")
     raise typer.Exit(1 if outcome.failures else 0)
 
 

@@ -6,46 +6,41 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from normlib.datasets import INFO
+from normlib.engine.shapes import Shape, shapes
 from normlib.records import Experiment
 
 Arrays = dict[str, NDArray[np.float32]]
 
 
-def shapes(experiment: Experiment) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of every parameter outside the norm, in PyTorch's layouts.
-
-    ``cnn``: a 5x5 convolution with padding 2 to ``width`` channels, pooling by 2, a fully
-    connected layer of ``hidden`` units and one of as many outputs as the data set has classes.
-    """
-    info = INFO[experiment.dataset]
-    channels, height, rows = info.shape
-    features = experiment.width * (height // 2) * (rows // 2)
-    classes = len(info.classes)
-    return {
-        "conv.weight": (experiment.width, channels, 5, 5),
-        "conv.bias": (experiment.width,),
-        "fc.weight": (experiment.hidden, features),
-        "fc.bias": (experiment.hidden,),
-        "out.weight": (classes, experiment.hidden),
-        "out.bias": (classes,),
-    }
-
-
 def initial_arrays(experiment: Experiment) -> Arrays:
-    """Return Glorot uniform weights and zero biases.
+    """Return the arrays of `shapes`, drawn as the field ``initialization`` says.
 
-    ``W ~ U(-a, a)``, ``a = sqrt(6 / (fan_in + fan_out))``, with the fans counted over the
-    receptive field. Each array has a generator of its own, seeded by (seed, name), so that
-    neither the norm nor the order of the layers changes any of them.
+    - ``glorot``: weights ``W ~ U(-a, a)``, ``a = sqrt(6 / (fan_in + fan_out))``; zero biases.
+    - ``torchvision``: convolutions ``W ~ N(0, 2 / fan_out)``; the classifier's weight and bias
+      ``U(-a, a)``, ``a = 1 / sqrt(fan_in)``.
+    - ``fixup``: as ``torchvision``, from where the network itself goes on.
 
-    Source: Glorot and Bengio 2010; the default of the framework that sources A and B used.
+    The fans are counted over the receptive field. Each array has a generator of its own, seeded
+    by (seed, name), so that neither the norm nor the order of the layers changes any of them.
+
+    Source: Glorot and Bengio 2010, the default of the framework that sources A and B used; He,
+    Zhang, Ren and Sun 2015, https://arxiv.org/abs/1502.01852, as torchvision's ResNets start,
+    whose classifier starts as every ``torch.nn.Linear``.
     """
+    layers = shapes(experiment)
+    if experiment.initialization == "glorot":
+        return {
+            name: _glorot_uniform(_generator(experiment.seed, name), shape)
+            if name.endswith(".weight")
+            else np.zeros(shape, np.float32)
+            for name, shape in layers.items()
+        }
+    features = layers["fc.weight"][1]
     return {
-        name: _glorot_uniform(_generator(experiment.seed, name), shape)
-        if name.endswith(".weight")
-        else np.zeros(shape, np.float32)
-        for name, shape in shapes(experiment).items()
+        name: _he_normal(_generator(experiment.seed, name), shape)
+        if len(shape) == 4
+        else _uniform(_generator(experiment.seed, name), shape, 1 / math.sqrt(features))
+        for name, shape in layers.items()
     }
 
 
@@ -54,7 +49,15 @@ def _generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
-def _glorot_uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _glorot_uniform(generator: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
     field = math.prod(shape[2:])
-    bound = math.sqrt(6 / ((shape[0] + shape[1]) * field))
+    return _uniform(generator, shape, math.sqrt(6 / ((shape[0] + shape[1]) * field)))
+
+
+def _he_normal(generator: np.random.Generator, shape: Shape) -> NDArray[np.float32]:
+    deviation = math.sqrt(2 / (shape[0] * math.prod(shape[2:])))
+    return generator.normal(0, deviation, shape).astype(np.float32)
+
+
+def _uniform(generator: np.random.Generator, shape: Shape, bound: float) -> NDArray[np.float32]:
     return generator.uniform(-bound, bound, shape).astype(np.float32)

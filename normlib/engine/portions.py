@@ -9,7 +9,11 @@ from normlib.errors import NormlibError
 from normlib.records import Experiment
 
 REEVALUATED = 10_000
-"""At most so many training images are evaluated at the end of each epoch."""
+"""At most so many training images are evaluated at the end of each epoch.
+
+An accuracy over them is as precise as one over the test images (a standard error of at most 0.005).
+Both together add an eighth to the epochs of a ResNet on CIFAR-10, all 50,000 would add a third.
+"""
 
 Indices = NDArray[np.int64]
 

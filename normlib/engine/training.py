@@ -14,6 +14,7 @@ from normlib.datasets import INFO, ImageSet, load
 from normlib.engine import checkpoint as checkpoints
 from normlib.engine.initial import initial_arrays
 from normlib.engine.interrupted import Interrupted
+from normlib.engine.optimizer import optimizer as optimizer_of
 from normlib.engine.order import batch_order
 from normlib.engine.portions import Indices, batches, portions
 from normlib.engine.processor import processor
@@ -44,7 +45,7 @@ def train(
     The images stay on the device as uint8; the batches of an epoch, and what a norm may draw in
     it, depend on seed and epoch alone. The running loss and accuracy of an epoch are averages over
     its images before each update, in training mode; the other values are taken in evaluation
-    mode after the epoch's last update.
+    mode after the epoch's last update, those of the training set over at most REEVALUATED images.
 
     Args:
         experiment: What to train; its norm is one of normlib's or torch's.
@@ -97,19 +98,11 @@ def _train(
     _seed(experiment, epoch=0)  # some norms draw where they start
     model = build(experiment, initial_arrays(experiment))
     model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        experiment.learning_rate,
-        experiment.momentum,
-        weight_decay=experiment.weight_decay,
-        fused=True,
-    )
+    optimizer = optimizer_of(experiment, model.parameters())
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
 
     mode = "compiled" if compiled else "eager"
-    versions = {"torch": str(torch.__version__)}
-    if experiment.framework == "normlib" and experiment.norm != "none" and kernels.VERSION:
-        versions["numba"] = kernels.VERSION
+    versions = _versions(experiment)
     surroundings = environment(
         versions,
         "cpu" if where.type == "cpu" else torch.cuda.get_device_name(where),
@@ -171,8 +164,9 @@ class _Resident:
     """A data set on the device, as uint8; a batch is gathered and scaled there."""
 
     def __init__(self, data: ImageSet, device: torch.device, experiment: Experiment) -> None:
-        self.images = torch.tensor(data.images, device=device)
-        self.labels = torch.tensor(data.labels, device=device).long()
+        # On a CPU not copied: the pages of a cached file are shared by all workers.
+        self.images = torch.as_tensor(data.images, device=device)
+        self.labels = torch.as_tensor(data.labels, device=device).long()
         info = INFO[experiment.dataset]
         standard = experiment.input_scaling == "standard"
         mean = [255 * m for m in info.mean] if standard else [0.0] * info.shape[0]
@@ -237,6 +231,18 @@ def _evaluate(
 def _seed(experiment: Experiment, epoch: int) -> None:
     """Seed torch's generator anew, so that an epoch draws the same after an interruption."""
     torch.manual_seed(1000 * experiment.seed + epoch)
+
+
+def _versions(experiment: Experiment) -> dict[str, str]:
+    """Return the versions of everything that computes, or says what is computed."""
+    versions = {"torch": str(torch.__version__)}
+    if experiment.model != "cnn":
+        import torchvision  # takes seconds, and only ResNets need it
+
+        versions["torchvision"] = str(torchvision.__version__)
+    if experiment.framework == "normlib" and experiment.norm != "none" and kernels.VERSION:
+        versions["numba"] = kernels.VERSION
+    return versions
 
 
 def _device(name: str) -> torch.device:

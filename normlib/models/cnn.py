@@ -7,11 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from normlib.datasets import INFO
 from normlib.methods import catalogue
 from normlib.models.pooled_norm import norm_then_pool
 from normlib.models.pooling import MaxPoolReLU
-from normlib.records import Experiment
 
 
 class CNN(nn.Module):
@@ -68,24 +66,3 @@ class CNN(nn.Module):
         x = norm_then_pool(self.norm, self.pool, self.conv(x))
         logits: Tensor = self.out(torch.relu(self.fc(x.flatten(1))))
         return logits
-
-
-def build(
-    experiment: Experiment, initial: Mapping[str, NDArray[np.float32]] | None = None
-) -> nn.Module:
-    """Return the network that ``experiment`` names, starting from ``initial``.
-
-    Raises:
-        CatalogueError: the norm is not one of normlib's or torch's.
-    """
-    info = INFO[experiment.dataset]
-    return CNN(
-        info.shape,
-        len(info.classes),
-        experiment.width,
-        experiment.hidden,
-        experiment.norm,
-        experiment.norm_eps,
-        experiment.norm_groups,
-        initial,
-    )

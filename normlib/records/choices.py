@@ -21,6 +21,12 @@ DATASETS = (
     "synthetic-gray",
     "synthetic-color",
 )
+COLOR_DATASETS = ("cifar10", "synthetic-color")
+"""Data sets whose images have three channels."""
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+"""torchvision's, with its own names."""
+INITIALIZATIONS = {"cnn": ("glorot",), **dict.fromkeys(RESNETS, ("torchvision", "fixup"))}
+"""How a model can start, by model."""
 NORMS = (
     "none",
     "batch",
@@ -77,6 +83,9 @@ WITHOUT_EPS = (
 eps is no option of an experiment."""
 WITH_GROUPS = ("group", "evonorm-s0", "decorrelated", "iterative")
 """Norms that divide the channels into groups."""
+
+WITHIN_CHANNELS = ("instance", "switchable")
+"""Norms with statistics over the positions of one channel of one sample, which must be several."""
 
 Check = Callable[[str, Any], Any]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from normlib.records import together
 from normlib.records.choices import (
     ALL_NORMS,
     DATASETS,
-    WITH_GROUPS,
-    WITHOUT_EPS,
+    RESNETS,
     Check,
     ExperimentError,
     choice,
@@ -26,14 +26,14 @@ PROTOCOL = 1
 CHECKS: dict[str, Check] = {
     "dataset": choice(*DATASETS),
     "input_scaling": choice("unit", "standard"),
-    "model": choice("cnn"),
+    "model": choice("cnn", *RESNETS),
     "width": whole(1, 65536),
     "hidden": whole(1, 65536),
     "norm": choice(*ALL_NORMS),
     "norm_eps": real(0, above=True, optional=True),
     "norm_groups": whole(1, optional=True),
-    "initialization": choice("glorot"),
-    "optimizer": choice("sgd"),
+    "initialization": choice("glorot", "torchvision", "fixup"),
+    "optimizer": choice("sgd", "adam"),
     "learning_rate": real(0, above=True),
     "momentum": real(0, below=1),
     "weight_decay": real(0),
@@ -58,17 +58,17 @@ class Experiment:
 
     dataset: str = "fashion-mnist"
     input_scaling: str = "unit"  # x / 255; "standard": minus mean, over std, per channel
-    model: str = "cnn"
-    width: int = 32  # filters of the convolution
-    hidden: int = 128  # units of the fully connected layer
+    model: str = "cnn"  # or one of torchvision's ResNets
+    width: int = 32  # filters of the CNN's convolution
+    hidden: int = 128  # units of the CNN's fully connected layer
     norm: str = "none"
     norm_eps: float | None = None  # None: the method's own default
     norm_groups: int | None = None
-    initialization: str = "glorot"  # uniform weights, zero biases
-    optimizer: str = "sgd"
+    initialization: str = "glorot"  # uniform weights, zero biases; a ResNet: its own, or Fixup
+    optimizer: str = "sgd"  # or "adam": betas 0.9 and 0.999, eps 1e-8
     learning_rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 0.0
+    momentum: float = 0.9  # of SGD
+    weight_decay: float = 0.0  # times the weight, added to the gradient
     schedule: str = "constant"
     batch_size: int = 100
     last_batch: str = "keep"  # or "drop", if smaller than the others
@@ -81,29 +81,7 @@ class Experiment:
     def __post_init__(self) -> None:
         for field, check in CHECKS.items():
             object.__setattr__(self, field, check(field, getattr(self, field)))
-        self._check_together()
-
-    def _check_together(self) -> None:
-        method = self.norm.rpartition(":")[2]
-        if self.norm_eps is not None and method in WITHOUT_EPS:
-            raise ExperimentError(
-                f"norm_eps={self.norm_eps!r} has no meaning for norm={self.norm!r}; leave it out"
-            )
-        if self.norm_groups is not None and method not in WITH_GROUPS:
-            raise ExperimentError(
-                f"norm_groups={self.norm_groups} has no meaning for norm={self.norm!r}; "
-                f"leave it out or choose one of {', '.join(WITH_GROUPS)}"
-            )
-        if self.norm_groups is not None and self.width % self.norm_groups:
-            raise ExperimentError(
-                f"norm_groups={self.norm_groups} does not divide width={self.width}; "
-                "choose a divisor"
-            )
-        if self.train_size is not None and self.batch_size > self.train_size:
-            raise ExperimentError(
-                f"batch_size={self.batch_size} exceeds train_size={self.train_size}; "
-                "choose a smaller batch"
-            )
+        together.check(self)
 
     @property
     def framework(self) -> str:

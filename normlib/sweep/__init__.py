@@ -1,6 +1,7 @@
 """Plans, and the sweep that computes what they lack; imports no framework."""
 
-from normlib.sweep.local import Failure, Outcome, compute, missing
+from normlib.sweep.local import compute, missing
+from normlib.sweep.loop import Failure, Outcome
 from normlib.sweep.plans import PLANS, Plan, PlanError, named
 
 __all__ = ["PLANS", "Failure", "Outcome", "Plan", "PlanError", "compute", "missing", "named"]

@@ -7,20 +7,29 @@ from collections.abc import Iterable
 from normlib.datasets import INFO
 from normlib.records import Experiment, Record
 
-GUESS = 3.5e-4
-"""Seconds per training image where nothing similar is recorded: a 32-filter CNN on one core."""
+GUESS = {
+    "cnn": 3.5e-4,  # of 32 filters and 128 units
+    "resnet18": 1.8e-3,
+    "resnet34": 3.5e-3,
+    "resnet50": 5.6e-3,
+    "resnet101": 10.2e-3,
+}
+"""Seconds per training image on one core, where nothing similar is recorded."""
 
 
 class Costs:
     """Seconds per epoch of an experiment, from the records at hand.
 
-    Seconds per training image: the median of the recorded runs of the same data set, model and
-    norm, else of the same data set and model, else a guess.
+    Seconds per training image: the median of the recorded runs of the same data set, model, norm
+    and batch size, else of all batch sizes, else of all norms, else a guess. Of records only those
+    computed on the same kind of ``device`` count: a GPU tells nothing of a CPU.
     """
 
-    def __init__(self, records: Iterable[Record] = ()) -> None:
+    def __init__(self, records: Iterable[Record] = (), device: str = "cpu") -> None:
         self._seen: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for record in records:
+            if (record.environment["device"] == "cpu") != (device == "cpu"):
+                continue
             one = statistics.median(record.history["seconds"]) / _images(record.experiment)
             for kind in _kinds(record.experiment):
                 self._seen[kind].append(one)
@@ -30,8 +39,8 @@ class Costs:
         for kind in _kinds(experiment):
             if kind in self._seen:
                 return statistics.median(self._seen[kind]) * _images(experiment)
-        scale = experiment.width * experiment.hidden / (32 * 128)
-        return GUESS * _images(experiment) * max(scale, 0.05)
+        scale = experiment.width * experiment.hidden / (32 * 128)  # 1 for a ResNet
+        return GUESS[experiment.model] * _images(experiment) * max(scale, 0.05)
 
     def run(self, experiment: Experiment) -> float:
         """Return the expected seconds of all epochs."""
@@ -64,4 +73,5 @@ def _kinds(experiment: Experiment) -> tuple[tuple[str, ...], ...]:
         str(experiment.hidden),
         experiment.precision,
     )
-    return ((*network, experiment.norm), network)
+    norm = (*network, experiment.norm)
+    return ((*norm, str(experiment.batch_size)), norm, network)

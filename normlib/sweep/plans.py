@@ -1,38 +1,23 @@
 """Named grids of runs, one function each."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from normlib.errors import NormlibError
 from normlib.records import Experiment
 from normlib.records.choices import suggest
+from normlib.sweep.ordering import balanced
+from normlib.sweep.plan import Plan, PlanError
+from normlib.sweep.resnets import resnet_ablation, resnet_cpu, resnet_grid
 
-
-class PlanError(NormlibError, KeyError):
-    """A plan that does not exist."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A named set of runs, in the order in which they are computed."""
-
-    name: str
-    title: str
-    experiments: tuple[Experiment, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "experiments", balanced(self.experiments))
-
-
-def balanced(experiments: Iterable[Experiment]) -> tuple[Experiment, ...]:
-    """Return the experiments with all conditions of one seed before the next seed's.
-
-    A sweep that is stopped early has then computed as many seeds of every condition.
-    """
-    return tuple(sorted(dict.fromkeys(experiments), key=lambda experiment: experiment.seed))
+__all__ = [
+    "PLANS",
+    "Plan",
+    "PlanError",
+    "balanced",
+    "fashion_mnist",
+    "named",
+    "resnet_ablation",
+    "resnet_cpu",
+    "resnet_grid",
+    "smoke",
+]
 
 
 def fashion_mnist(
@@ -92,7 +77,10 @@ def smoke() -> Plan:
     )
 
 
-PLANS: dict[str, Plan] = {plan.name: plan for plan in (fashion_mnist(), smoke())}
+PLANS: dict[str, Plan] = {
+    plan.name: plan
+    for plan in (fashion_mnist(), resnet_ablation(), resnet_cpu(), resnet_grid(), smoke())
+}
 
 
 def named(name: str) -> Plan:

@@ -8,11 +8,11 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 from normlib.records import Experiment
 from normlib.records.fingerprint import PACKAGE
+from normlib.sweep.place import Event
 
 TRAINERS = {"torch": "normlib.engine:train", "tensorflow": "normlib.engine.keras:train"}
 """Who trains on which framework; a worker imports only one of them, since both at once crash."""
@@ -50,15 +50,6 @@ def surroundings(threads: int) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something a worker reported; ``kind`` is "exit" when it is gone."""
-
-    process: "Process"
-    kind: str
-    values: dict[str, Any]
-
-
 class Process:
     """A running worker. Its events arrive in ``events``; ``tail`` is the end of its stderr."""
 
@@ -91,6 +82,11 @@ class Process:
     def pid(self) -> int:
         """The process's number."""
         return self._popen.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._popen.poll() is None
 
     @property
     def tail(self) -> list[str]:

@@ -4,14 +4,19 @@ import time
 from collections.abc import Iterable, Iterator
 
 from normlib.records import Experiment
+from normlib.sweep.ordering import ranks, setting
 from normlib.sweep.process import framework_of
 
 
 class Waiting:
-    """Runs not yet begun. Of the lowest seed first, and there those of a worker's framework."""
+    """Runs not yet begun: setting after setting as they were given, and there the lowest seed.
+
+    Of one setting and seed those of a worker's framework come first.
+    """
 
     def __init__(self, experiments: Iterable[Experiment]) -> None:
         self._runs = list(experiments)
+        self._rank = ranks(self._runs)
         self._not_before: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -26,9 +31,9 @@ class Waiting:
         ready = [run for run in self._runs if self._not_before.get(run.key, 0.0) <= now]
         if not ready:
             return None
-        seed = min(run.seed for run in ready)
-        lowest = [run for run in ready if run.seed == seed]
-        chosen = next((run for run in lowest if framework_of(run) == framework), lowest[0])
+        first = min(map(self._place, ready))
+        there = [run for run in ready if self._place(run) == first]
+        chosen = next((run for run in there if framework_of(run) == framework), there[0])
         self._runs.remove(chosen)
         return chosen
 
@@ -36,3 +41,6 @@ class Waiting:
         """Put a run back, not to be taken for ``after`` seconds."""
         self._not_before[experiment.key] = time.monotonic() + after
         self._runs.append(experiment)
+
+    def _place(self, experiment: Experiment) -> tuple[int, int]:
+        return self._rank[setting(experiment)], experiment.seed

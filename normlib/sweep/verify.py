@@ -9,7 +9,8 @@ from pathlib import Path
 from normlib.records import Record, Store
 from normlib.records.record import canonical
 from normlib.records.store import same_place
-from normlib.sweep.local import Outcome, compute
+from normlib.sweep.local import compute
+from normlib.sweep.loop import Outcome
 
 ACCURACY_TOLERANCE = 0.02
 """Elsewhere, and for TensorFlow: largest absolute difference of an accuracy at any epoch."""

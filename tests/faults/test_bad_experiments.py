@@ -10,6 +10,7 @@ from normlib.records.choices import ALL_NORMS
 from tests.faults.table import Case, named, owed, refused, run_command
 from tests.sweep.fake import record
 
+RESNET = {"model": "resnet18", "dataset": "cifar10", "initialization": "torchvision"}
 # name, fields, culprit, remedy
 FIELDS = [
     ("norm misspelt", {"norm": "bach"}, "norm='bach'", "did you mean batch"),
@@ -52,6 +53,42 @@ FIELDS = [
     ("eps zero", {"norm": "batch", "norm_eps": 0}, "norm_eps=0", "above 0"),
     ("groups of batch", {"norm": "batch", "norm_groups": 4}, "norm_groups=4", "leave it out"),
     ("groups that do not divide", {"norm": "group", "norm_groups": 5}, "norm_groups=5", "divisor"),
+    ("momentum of Adam", {"optimizer": "adam", "momentum": 0.5}, "momentum=0.5", "leave it out"),
+    ("Fixup of a CNN", {"initialization": "fixup"}, "initialization='fixup'", "choose glorot"),
+    ("ResNet of gray images", {"model": "resnet18"}, "dataset='fashion-mnist'", "cifar10"),
+    (
+        "ResNet by Glorot",
+        {"model": "resnet18", "dataset": "cifar10", "initialization": "glorot"},
+        "initialization='glorot'",
+        "choose torchvision or fixup",
+    ),
+    ("ResNet's width", RESNET | {"width": 64}, "width=64", "leave it out"),
+    ("ResNet's hidden units", RESNET | {"hidden": 64}, "hidden=64", "leave it out"),
+    (
+        "ResNet in another framework",
+        RESNET | {"norm": "tensorflow:batch"},
+        "norm='tensorflow:batch'",
+        "choose one of normlib's",
+    ),
+    (
+        "groups that do not divide a ResNet's channels",
+        RESNET | {"norm": "group", "norm_groups": 48},
+        "norm_groups=48",
+        "divisor",
+    ),
+    (
+        "ResNet with one position",
+        RESNET | {"norm": "torch:instance"},
+        "norm='torch:instance'",
+        "choose another norm",
+    ),
+    (
+        "Fixup beside a norm",
+        RESNET | {"initialization": "fixup", "norm": "batch"},
+        "norm='batch'",
+        "choose norm='none'",
+    ),
+    ("ResNet misspelt", {"model": "resnet51"}, "model='resnet51'", "did you mean resnet"),
     ("last batch padded", {"last_batch": "pad"}, "last_batch='pad'", "choose one of"),
 ]
 CASES = [

@@ -6,9 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from normlib.datasets import INFO
 from normlib.records import Experiment, ExperimentError, experiment
-from normlib.records.choices import ALL_NORMS, DATASETS
+from normlib.records.choices import (
+    ALL_NORMS,
+    COLOR_DATASETS,
+    DATASETS,
+    NORMS,
+    RESNETS,
+    WITHIN_CHANNELS,
+)
 
+RESNET = Experiment(
+    dataset="cifar10",
+    model="resnet18",
+    norm="batch",
+    initialization="torchvision",
+    optimizer="adam",
+    learning_rate=0.001,
+    batch_size=20,
+    epochs=15,
+)
 EXPERIMENTS = st.builds(
     Experiment,
     dataset=st.sampled_from(DATASETS),
@@ -18,6 +36,14 @@ EXPERIMENTS = st.builds(
     momentum=st.floats(0, 0.999),
     epochs=st.integers(1, 100),
     train_size=st.none() | st.integers(100, 60_000),
+) | st.builds(
+    Experiment,
+    dataset=st.sampled_from(COLOR_DATASETS),
+    model=st.sampled_from(RESNETS),
+    norm=st.sampled_from([norm for norm in NORMS if norm not in WITHIN_CHANNELS]),
+    initialization=st.just("torchvision"),
+    optimizer=st.sampled_from(("sgd", "adam")),
+    seed=st.integers(0, 2**63 - 1),
 )
 
 
@@ -25,6 +51,17 @@ def test_keys_never_change():
     """Records on disk are found by these; a new value here orphans every recorded run."""
     assert Experiment().key == "3f1f72e1fd6e7d18"
     assert Experiment(norm="tensorflow:batch", seed=3).key == "384d984b730d85d7"
+
+
+def test_keys_of_resnets_never_change():
+    assert RESNET.key == "d831b3fbd9bbc05b"
+    assert RESNET.replace(model="resnet101", norm="none", seed=3).key == "d379bc361dd50399"
+    fixup = RESNET.replace(norm="none", initialization="fixup", optimizer="sgd")
+    assert fixup.key == "55dae320495254f5"
+
+
+def test_models_of_three_channels_know_their_data_sets():
+    assert set(COLOR_DATASETS) == {name for name, info in INFO.items() if info.shape[0] == 3}
 
 
 def test_key_forgets_defaults():

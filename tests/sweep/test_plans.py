@@ -1,12 +1,33 @@
 from collections import Counter
+from itertools import groupby
 
 import pytest
 
 from normlib.records import Experiment
+from normlib.records.choices import RESNETS
 from normlib.sweep import PLANS, PlanError, named
-from normlib.sweep.plans import Plan, balanced, fashion_mnist
+from normlib.sweep.plans import (
+    Plan,
+    balanced,
+    fashion_mnist,
+    resnet_ablation,
+    resnet_cpu,
+    resnet_grid,
+)
 
 FASHION = PLANS["fashion-mnist"].experiments
+ABLATION = PLANS["resnet-ablation"].experiments
+ON_CPU = PLANS["resnet-cpu"].experiments
+GRID = PLANS["resnet-grid"].experiments
+TABLE = Experiment(
+    dataset="cifar10",
+    model="resnet18",
+    initialization="torchvision",
+    optimizer="adam",
+    learning_rate=0.001,
+    batch_size=20,
+    epochs=15,
+)
 
 
 def test_fashion_mnist_is_the_declared_grid():
@@ -56,6 +77,63 @@ def test_a_smaller_trial_of_the_plan():
     assert len(trial.experiments) == 4 * 2 + 8
     assert {run.dataset for run in trial.experiments} == {"fashion-mnist-sample"}
     assert not {run.key for run in trial.experiments} & {run.key for run in FASHION}
+
+
+def test_the_ablation_is_source_e_s_main_table():
+    cells = Counter((run.model, run.batch_size, run.norm) for run in ABLATION)
+    assert cells == {
+        (model, size, norm): 4
+        for model in RESNETS
+        for size in (20, 50)
+        for norm in ("batch", "affine", "batch-minus", "none")
+    }
+    same = {"model": "resnet18", "batch_size": 20, "norm": "none", "seed": 0}
+    assert {run.replace(**same) for run in ABLATION} == {TABLE}
+    assert len({run.key for run in ABLATION}) == 128
+
+
+def test_the_ablation_begins_with_the_smallest_networks_and_keeps_a_cell_together():
+    cells = [cell for cell, _ in groupby((run.model, run.batch_size) for run in ABLATION)]
+    assert cells == [(model, size) for model in RESNETS for size in (20, 50)]
+    for at in range(0, 128, 16):
+        seeds = [run.seed for run in ABLATION[at : at + 16]]
+        assert seeds == [seed for seed in range(4) for _ in range(4)]
+
+
+def test_what_a_cpu_records_of_the_ablation_is_labelled():
+    """ResNet18's runs serve both plans; a run cut short is never taken for a whole one."""
+    counts = Counter((run.model, run.batch_size, run.epochs) for run in ON_CPU)
+    assert counts == {("resnet18", 50, 15): 4 * 2, ("resnet50", 50, 5): 4 * 3}
+    whole = {run for run in ON_CPU if run.epochs == 15}
+    short = set(ON_CPU) - whole
+    assert whole < set(ABLATION)
+    assert not {run.key for run in short} & {run.key for run in ABLATION}
+    assert {run.replace(epochs=15) for run in short} < set(ABLATION)
+    assert all("epochs5" in run.name for run in short)
+
+
+def test_the_grid_selects_on_held_out_images():
+    assert {run.validation_size for run in GRID} == {5_000}
+    counts = Counter((run.model, run.optimizer, run.learning_rate) for run in GRID)
+    assert counts == {
+        (model, optimizer, rate): 9 * 4
+        for model in ("resnet18", "resnet50")
+        for optimizer in ("adam", "sgd")
+        for rate in (0.01, 0.005, 0.001)
+    }
+    assert {run.batch_size for run in GRID} == set(range(20, 101, 10))
+    assert len({run.key for run in GRID}) == 432
+    assert not {run.key for run in GRID} & {run.key for run in ABLATION}
+
+
+def test_smaller_trials_of_the_plans_of_resnets():
+    fields = {"dataset": "synthetic-color", "epochs": 1, "train_size": 100}
+    trial = resnet_ablation(["resnet18"], [20], seeds=1, **fields)
+    assert [run.norm for run in trial.experiments] == ["batch", "affine", "batch-minus", "none"]
+    assert {run.dataset for run in trial.experiments} == {"synthetic-color"}
+    trial = resnet_grid(["resnet18"], [20], [0.01], ["sgd"], validation_size=50, **fields)
+    assert {(run.optimizer, run.validation_size) for run in trial.experiments} == {("sgd", 50)}
+    assert resnet_cpu().experiments == ON_CPU
 
 
 def test_smoke_needs_no_download():

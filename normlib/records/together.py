@@ -1,0 +1,105 @@
+"""Which fields of an experiment have a meaning beside each other."""
+
+from typing import TYPE_CHECKING
+
+from normlib.records.choices import (
+    COLOR_DATASETS,
+    INITIALIZATIONS,
+    RESNETS,
+    WITH_GROUPS,
+    WITHIN_CHANNELS,
+    WITHOUT_EPS,
+    ExperimentError,
+)
+
+if TYPE_CHECKING:
+    from normlib.records.experiment import Experiment
+
+RESNET_CHANNELS = 64
+"""Of a ResNet's first norm; those of all others are multiples."""
+
+
+def check(experiment: "Experiment") -> None:
+    """Raise ExperimentError if a field has no meaning, or a value none, beside the others."""
+    _check_norm(experiment)
+    _check_model(experiment)
+    _check_initialization(experiment)
+    if experiment.optimizer != "sgd":
+        _leave_out(experiment, ("momentum",), "optimizer")
+    if experiment.train_size is not None and experiment.batch_size > experiment.train_size:
+        raise ExperimentError(
+            f"batch_size={experiment.batch_size} exceeds train_size={experiment.train_size}; "
+            "choose a smaller batch"
+        )
+
+
+def _check_norm(experiment: "Experiment") -> None:
+    norm, groups = experiment.norm, experiment.norm_groups
+    method = norm.rpartition(":")[2]
+    if experiment.norm_eps is not None and method in WITHOUT_EPS:
+        raise ExperimentError(
+            f"norm_eps={experiment.norm_eps!r} has no meaning for norm={norm!r}; leave it out"
+        )
+    if groups is None:
+        return
+    if method not in WITH_GROUPS:
+        raise ExperimentError(
+            f"norm_groups={groups} has no meaning for norm={norm!r}; "
+            f"leave it out or choose one of {', '.join(WITH_GROUPS)}"
+        )
+    if experiment.model in RESNETS and RESNET_CHANNELS % groups:
+        raise ExperimentError(
+            f"norm_groups={groups} does not divide the {RESNET_CHANNELS} channels of the first "
+            f"norm of model={experiment.model!r}; choose a divisor"
+        )
+    if experiment.model == "cnn" and experiment.width % groups:
+        raise ExperimentError(
+            f"norm_groups={groups} does not divide width={experiment.width}; choose a divisor"
+        )
+
+
+def _check_model(experiment: "Experiment") -> None:
+    model = experiment.model
+    if model not in RESNETS:
+        return
+    if experiment.dataset not in COLOR_DATASETS:
+        raise ExperimentError(
+            f"dataset={experiment.dataset!r} has no images of three channels, which "
+            f"model={model!r} takes; choose one of {', '.join(COLOR_DATASETS)}"
+        )
+    if experiment.framework == "tensorflow":
+        raise ExperimentError(
+            f"norm={experiment.norm!r} has no meaning for model={model!r}, which is no model of "
+            "TensorFlow's; choose one of normlib's or torch's norms"
+        )
+    if experiment.norm.rpartition(":")[2] in WITHIN_CHANNELS:
+        raise ExperimentError(
+            f"norm={experiment.norm!r} has nothing to normalize where model={model!r} has one "
+            "position left; choose another norm"
+        )
+    _leave_out(experiment, ("width", "hidden"), "model")
+
+
+def _check_initialization(experiment: "Experiment") -> None:
+    model, initialization = experiment.model, experiment.initialization
+    known = INITIALIZATIONS[model]
+    if initialization not in known:
+        raise ExperimentError(
+            f"initialization={initialization!r} is not known for model={model!r}; "
+            f"choose {' or '.join(known)}"
+        )
+    if initialization == "fixup" and experiment.norm.rpartition(":")[2] != "none":
+        raise ExperimentError(
+            f"initialization='fixup' does without a norm, but norm={experiment.norm!r}; "
+            "choose norm='none'"
+        )
+
+
+def _leave_out(experiment: "Experiment", fields: tuple[str, ...], why: str) -> None:
+    changed = experiment.changes()
+    for field in fields:
+        if field in changed:
+            raise ExperimentError(
+                f"{field}={getattr(experiment, field)!r} has no meaning for "
+                f"{why}={getattr(experiment, why)!r}; leave it out"
+            )

@@ -1,0 +1,104 @@
+"""The plans of source E: ResNets on CIFAR-10, what normalizing and what re-scaling contribute."""
+
+from collections.abc import Sequence
+
+from normlib.records import Experiment
+from normlib.records.choices import RESNETS
+from normlib.sweep.plan import Plan
+
+METHODS = ("batch", "affine", "batch-minus", "none")
+"""Both of normalizing and re-scaling, the one or the other alone, and neither."""
+PROTOCOL: dict[str, object] = {
+    "dataset": "cifar10",
+    "initialization": "torchvision",
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "epochs": 15,
+}
+"""No augmentation is stated; nor is the scaling of the images, which here is to [0, 1]."""
+
+
+def resnet_ablation(
+    networks: Sequence[str] = RESNETS,
+    batch_sizes: Sequence[int] = (20, 50),
+    seeds: int = 4,
+    **fields: object,
+) -> Plan:
+    """Return source E's main table: smallest networks first, all methods of a cell together.
+
+    ``fields`` change every experiment (fewer ``epochs`` and a ``train_size`` for a trial).
+    """
+    return Plan(
+        "resnet-ablation",
+        "four ResNets on CIFAR-10 with and without normalizing and re-scaling (source E)",
+        tuple(
+            run
+            for network in networks
+            for batch_size in batch_sizes
+            for run in _cell(seeds, model=network, batch_size=batch_size, **fields)
+        ),
+    )
+
+
+def resnet_cpu() -> Plan:
+    """Return the part of the main table that two CPU cores can record in hours.
+
+    The runs of ResNet18 are those of `resnet_ablation`. The runs of ResNet50 are cut short: since
+    there is no schedule, 5 epochs are the first 5 of its 15. Their field ``epochs`` says so, and
+    with it their name and key, so that none is taken for a whole run.
+    """
+    return Plan(
+        "resnet-cpu",
+        "the part of resnet-ablation for a CPU: ResNet18 whole, ResNet50 cut to 5 epochs",
+        (
+            *_cell(2, model="resnet18", batch_size=50),
+            *_cell(3, model="resnet50", batch_size=50, epochs=5),
+        ),
+    )
+
+
+def resnet_grid(
+    networks: Sequence[str] = ("resnet18", "resnet50"),
+    batch_sizes: Sequence[int] = tuple(range(20, 101, 10)),
+    learning_rates: Sequence[float] = (0.01, 0.005, 0.001),
+    optimizers: Sequence[str] = ("adam", "sgd"),
+    seeds: int = 1,
+    **fields: object,
+) -> Plan:
+    """Return source E's search for learning rate, optimizer and batch size.
+
+    It selects on 5,000 training images that are held out, where the source took its test images.
+    Source E states neither the runs of each combination, here one, nor the momentum of SGD, here
+    0.9.
+    """
+    return Plan(
+        "resnet-grid",
+        "learning rate, optimizer and batch size, on held-out training images (source E)",
+        tuple(
+            run
+            for network in networks
+            for batch_size in batch_sizes
+            for optimizer in optimizers
+            for learning_rate in learning_rates
+            for run in _cell(
+                seeds,
+                **{
+                    "model": network,
+                    "batch_size": batch_size,
+                    "optimizer": optimizer,
+                    "learning_rate": learning_rate,
+                    "validation_size": 5_000,
+                    **fields,
+                },
+            )
+        ),
+    )
+
+
+def _cell(seeds: int, **fields: object) -> list[Experiment]:
+    """Return all methods under one setting, each for seeds from 0."""
+    return [
+        Experiment.from_dict({**PROTOCOL, **fields, "norm": norm, "seed": seed})
+        for norm in METHODS
+        for seed in range(seeds)
+    ]

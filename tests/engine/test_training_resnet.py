@@ -1,0 +1,106 @@
+"""The torch engine on ResNets and with Adam: resumed runs, and what their records say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from normlib.engine import Interrupted, initial_arrays, train
+from normlib.engine.optimizer import optimizer
+from normlib.engine.state import restore, state
+from normlib.models import build
+from normlib.records import Experiment, Record
+
+CNN = Experiment(
+    dataset="synthetic-color", norm="batch", width=8, hidden=16, epochs=3, batch_size=50
+)
+ADAM = {"optimizer": "adam", "learning_rate": 0.001}
+RESNET18 = Experiment(
+    dataset="synthetic-color",
+    model="resnet18",
+    norm="batch",
+    initialization="torchvision",
+    epochs=2,
+    batch_size=20,
+    train_size=50,
+    **ADAM,
+)
+
+
+def results(record: Record) -> dict[str, list[float | int | None]]:
+    return {name: column for name, column in record.history.items() if name != "seconds"}
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        pytest.param(CNN, id="SGD"),
+        pytest.param(CNN.replace(**ADAM), id="Adam"),
+        pytest.param(CNN.replace(**ADAM, norm="weight"), id="Adam, weight"),
+        pytest.param(RESNET18, id="ResNet18"),
+    ],
+)
+def test_interrupted_after_every_epoch_it_gives_the_same_bits(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    """With three channels the weights lie channels last, and so must what the optimizer keeps."""
+    whole = train(experiment)
+    checkpoint = tmp_path / "run.npz"
+    for _ in range(experiment.epochs - 1):
+        with pytest.raises(Interrupted, match="run it again"):
+            train(experiment, checkpoint=checkpoint, should_stop=lambda: True)
+    resumed = train(experiment, checkpoint=checkpoint, should_stop=lambda: True)
+    assert results(resumed) == results(whole)
+    assert resumed.status == "finished"
+
+
+@pytest.mark.parametrize("changes", [{}, ADAM], ids=["SGD", "Adam"])
+def test_the_state_comes_back_in_the_memory_format_of_the_parameters(changes: dict) -> None:
+    experiment = CNN.replace(**changes)
+    models = [build(experiment, initial_arrays(experiment)) for _ in range(2)]
+    models = [m.to(memory_format=torch.channels_last) for m in models]
+    optimizers = [optimizer(experiment, m.parameters()) for m in models]
+    models[0](torch.rand(4, 3, 32, 32)).square().sum().backward()
+    optimizers[0].step()
+    saved = state(models[0], optimizers[0])
+    from_file = {name: np.array(array, order="C") for name, array in saved.items()}
+    restore(models[1], optimizers[1], from_file)
+    kept = 0
+    for one, other in zip(*(m.parameters() for m in models), strict=True):
+        assert one.stride() == other.stride()
+        for name, value in optimizers[0].state[one].items():
+            again = optimizers[1].state[other][name]
+            assert torch.equal(again, value)
+            assert again.stride() == value.stride()
+            kept += 1
+    assert kept == len(list(models[0].parameters())) * (3 if changes else 1)
+
+
+def test_one_step_of_adam_against_its_formula() -> None:
+    """The first step is ``rate * g / (|g| + eps)`` with both averages corrected for their start."""
+    experiment = CNN.replace(**ADAM)
+    model = build(experiment, initial_arrays(experiment))
+    before = [p.detach().clone() for p in model.parameters()]
+    model(torch.rand(4, 3, 32, 32)).square().sum().backward()
+    optimizer(experiment, model.parameters()).step()
+    for was, parameter in zip(before, model.parameters(), strict=True):
+        assert parameter.grad is not None
+        expected = was - 0.001 * parameter.grad / (parameter.grad.abs() + 1e-8)
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_resnet_learns_and_its_record_says_by_what() -> None:
+    record = train(RESNET18.replace(epochs=3, train_size=60))
+    assert record.status == "finished"
+    losses = record.history["train_loss_running"]
+    assert losses[-1] < losses[0]
+    assert record.environment["torchvision"] == torchvision.__version__
+    assert "torchvision" not in train(CNN.replace(epochs=1)).environment
+
+
+def test_fixup_trains() -> None:
+    record = train(RESNET18.replace(norm="none", initialization="fixup", epochs=1, train_size=60))
+    assert record.status == "finished"
+    assert record.history["train_loss_running"][0] < 3

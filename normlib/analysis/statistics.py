@@ -53,13 +53,16 @@ def mean_interval(values: Values, level: float = 0.95) -> Interval:
     return _around_mean(values, level, lambda n: 1 / n)
 
 
-def prediction_interval(values: Values, level: float = 0.95) -> Interval:
-    r"""Return the interval that one new run falls into with probability ``level``.
+def prediction_interval(values: Values, level: float = 0.95, runs: int = 1) -> Interval:
+    r"""Return the interval of the mean of ``runs`` new runs, with probability ``level``.
 
-    $\bar d \pm t_{n-1,\,(1+\text{level})/2}\; s \sqrt{1 + 1/n}$ (normal runs). It does not shrink
-    to nothing with $n$, and it is what a source's single run is to be compared with.
+    $\bar d \pm t_{n-1,\,(1+\text{level})/2}\; s \sqrt{1/\text{runs} + 1/n}$ (normal runs). It does
+    not shrink to nothing with $n$, and it is what a source's single run, or its mean of so many,
+    is to be compared with.
     """
-    return _around_mean(values, level, lambda n: 1 + 1 / n)
+    if runs < 1:
+        raise StatisticsError(f"runs={runs} have no mean; give at least 1")
+    return _around_mean(values, level, lambda n: 1 / runs + 1 / n)
 
 
 def _around_mean(values: Values, level: float, variance: Any) -> Interval:

@@ -1,10 +1,12 @@
 """Claims and verdicts in words: what tables and sentences of a chapter say."""
 
+import re
 from collections.abc import Iterable
 
 import pandas as pd
 
-from normlib.analysis.outcome import Outcome
+from normlib.analysis.contrasts import Contrast
+from normlib.analysis.outcome import QUANTITIES, Outcome
 from normlib.book.showing import interval, p_value, signed
 from normlib.claims import Claim, Test
 from normlib.claims.verdicts import Result, Verdict
@@ -17,8 +19,17 @@ def questions(claims: Iterable[Claim]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "the source says", "how it is read", "decided by"])
 
 
+def said(condition: str) -> str:
+    """Return a condition, or a text with norms in backticks, with the names figures use."""
+    if "`" not in condition:
+        return label(condition)
+    return re.sub("`([^`]+)`", lambda found: label(found[1]), condition)
+
+
 def comparison(test: Test) -> str:
     """Return what a test is about: ``LN − none``."""
+    if isinstance(test.first, Contrast):
+        return said(test.first.words)
     if test.second is None:
         return f"standard deviation of {label(test.first)}"
     if test.kind == "share":
@@ -32,21 +43,24 @@ def short(outcome: Outcome) -> str:
         "test_accuracy": "test",
         "train_accuracy_running": "training",
         "generalization_gap": "training − test",
-    }[outcome.quantity]
+    }.get(outcome.quantity, QUANTITIES[outcome.quantity][0])
     if outcome.first == outcome.last:
-        return f"{what}, epoch {outcome.last}"
+        return f"{what}, epoch\N{NO-BREAK SPACE}{outcome.last}"
     return f"{what}, epochs {outcome.first}–{outcome.last}"
 
 
 def hypothesis(test: Test) -> str:
     """Return what a test claims: ``above 0``, ``within ±0.5``."""
-    unit = "% of seeds" if test.kind == "share" else " points"
+    unit = "%" if test.outcome.unit == "%" else f" {test.outcome.unit}"
+    if test.kind == "share":
+        unit = "% of seeds"
     if test.kind == "equivalence":
         return f"within ±{test.high:g}{unit}"
     if test.low is not None and test.high is not None:
         return f"between {test.low:g} and {test.high:g}{unit}"
     if test.low is not None:
-        return "above 0" if test.low == 0 else f"above {test.low:g}{unit}"
+        low = f"{test.low:g}".replace("-", "\N{MINUS SIGN}")
+        return "above 0" if test.low == 0 else f"above {low}{unit}"
     return f"below {test.high:g}{unit}".replace(" 1 points", " 1 point")
 
 
@@ -72,15 +86,17 @@ def evidence(verdict: Verdict) -> str:
     """Return what a verdict rests on, short enough for a sentence."""
     if len(verdict.primary) <= 2:
         return sentence(verdict.primary)
+    held = _held(verdict)
     reversed_ = sum(result.answer == "contradicted" for result in verdict.primary)
-    return f"{_held(verdict)} of {len(verdict.primary)} tests hold, {reversed_} are reversed"
+    hold, are = "holds" if held == 1 else "hold", "is" if reversed_ == 1 else "are"
+    return f"{held} of {len(verdict.primary)} tests {hold}, {reversed_} {are} reversed"
 
 
 def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:
     """Return one row per claim: what it says, the verdict, the runs."""
     rows = []
     for one in judged:
-        runs = ", ".join(f"{label(norm)} ({n})" for norm, n in one.runs.items())
+        runs = ", ".join(f"{said(name)} ({n})" for name, n in one.runs.items())
         share = f"{_held(one)} of {len(one.primary)}" if one.primary else ""
         rows.append((one.claim.id, one.claim.claim, one.answer, share, runs))
     names = ["claim", "the source says", "verdict", "tests that hold", "runs (seeds)"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from normlib.analysis.contrasts import Contrast
 from normlib.analysis.outcome import Outcome
 from normlib.errors import NormlibError
 
@@ -20,12 +21,13 @@ class ClaimError(NormlibError, ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Test:
-    r"""One hypothesis ``low < theta < high``, in percentage points (``None``: no such bound).
+    r"""One hypothesis ``low < theta < high``, in the outcome's unit (``None``: no such bound).
 
     ``theta`` is, by ``kind``:
 
     - superiority, bound, equivalence, range: the mean over seeds of the paired difference
-      ``outcome(first) - outcome(second)``; the four differ only in which bounds they have;
+      ``outcome(first) - outcome(second)``, or of the contrast ``first``, which takes in what
+      is subtracted (``second`` is ``None``); the four differ only in which bounds they have;
     - share: the share of seeds (in percent) with a positive paired difference;
     - spread: the standard deviation over seeds of ``outcome(first)``; ``second`` is ``None``.
 
@@ -37,7 +39,7 @@ class Test:
     __test__ = False  # pytest: not a test class
 
     kind: Kind
-    first: str
+    first: str | Contrast
     second: str | None
     outcome: Outcome
     low: float | None = None
@@ -60,8 +62,18 @@ class Test:
                 f"a test of {self.kind} cannot have the bounds ({self.low}, {self.high}); "
                 "see the docstring of Test for which bounds each kind has"
             )
-        if (self.second is None) != (self.kind == "spread"):
+        contrasted = isinstance(self.first, Contrast)
+        if contrasted and self.kind in ("share", "spread"):
+            raise ClaimError(f"a test of {self.kind} cannot have a contrast; name conditions")
+        if (self.second is None) != (contrasted or self.kind == "spread"):
             raise ClaimError(f"a test of {self.kind} cannot have second={self.second!r}")
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Return the names of the conditions whose runs it uses."""
+        if isinstance(self.first, Contrast):
+            return tuple(cell.name for cell in self.first.cells)
+        return (self.first,) if self.second is None else (self.first, self.second)
 
 
 @dataclass(frozen=True, kw_only=True)

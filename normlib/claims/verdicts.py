@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from normlib.analysis import statistics
+from normlib.analysis.contrasts import Contrast
 from normlib.analysis.outcome import FEWEST
 from normlib.analysis.tables import outcomes, paired, values
 from normlib.claims.claim import ALPHA, Claim, Test
@@ -29,7 +32,7 @@ UNTESTED: Answer = "not tested yet"
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One test's numbers, in points (percent for a share); ``None`` where runs are missing.
+    """One test's numbers, in its outcome's unit (percent for a share); ``None`` without runs.
 
     ``p`` is twice the smaller one-sided p value of "inside the bounds" and "outside", ``p_holm``
     the same after Holm's correction over the family (secondary tests are not corrected).
@@ -118,8 +121,8 @@ def _verdict(claim: Claim, results: list[Result]) -> Verdict:
     answers = [result.answer for result in results if result.test.role == "primary"]
     runs: dict[str, int] = {}
     for result in results:
-        for norm in (result.test.first, result.test.second):
-            if norm and result.n and result.test.role == "primary":
+        for norm in result.test.conditions:
+            if result.n and result.test.role == "primary":
                 runs[norm] = max(runs.get(norm, 0), result.n)
     answer = UNDECIDED
     if claim.decision != "runs":
@@ -132,11 +135,7 @@ def _verdict(claim: Claim, results: list[Result]) -> Verdict:
 
 
 def _measure(test: Test, table: pd.DataFrame) -> _Measured:
-    wide = outcomes(table, test.outcome)
-    if test.second is None:
-        found = values(wide, test.first)
-    else:
-        found = paired(wide, test.first, test.second)
+    found = _per_seed(test, table)
     if found.size < FEWEST:
         return _Measured(test, found.size)
     if test.kind == "share":
@@ -153,6 +152,15 @@ def _measure(test: Test, table: pd.DataFrame) -> _Measured:
     )
     inside, outside = max(above_low, below_high), min(below_low, above_high)
     return _Measured(test, found.size, mean.mean, mean.low, mean.high, inside, outside)
+
+
+def _per_seed(test: Test, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    if isinstance(test.first, Contrast):
+        return test.first.values(table, test.outcome)
+    wide = outcomes(table, test.outcome)
+    if test.second is None:
+        return values(wide, test.first)
+    return paired(wide, test.first, test.second)
 
 
 def _share(test: Test, count: int, n: int) -> _Measured:

@@ -49,6 +49,14 @@ def test_prediction_interval_by_hand():
     assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
 
 
+def test_the_mean_of_more_new_runs_is_predicted_closer():
+    found = statistics.prediction_interval([1.0, 2.0, 3.0], runs=4)
+    half = stats.t.ppf(0.975, 2) * np.sqrt(1 / 4 + 1 / 3)
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
+    with pytest.raises(StatisticsError, match="runs=0"):
+        statistics.prediction_interval([1.0, 2.0], runs=0)
+
+
 @pytest.mark.parametrize("values", SAMPLES)
 @pytest.mark.parametrize("bound", [-0.5, 0.0, 0.2])
 def test_one_sided_is_scipys(values, bound):

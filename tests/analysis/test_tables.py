@@ -32,6 +32,9 @@ def test_accuracies_are_percent_and_nothing_else_is_scaled():
     assert row["seconds"] == record.history["seconds"][3]
     gap = record.history["train_accuracy"][3] - record.history["test_accuracy"][3]
     assert row["generalization_gap"] == pytest.approx(100 * gap)
+    settings = ("model", "batch_size", "optimizer", "learning_rate", "initialization")
+    assert [row[name] for name in settings] == ["cnn", 100, "sgd", 0.01, "glorot"]
+    assert np.isnan(row["validation_accuracy"])
 
 
 def test_an_outcome_is_the_mean_over_its_epochs(table):

@@ -85,6 +85,8 @@ def test_evidence_is_numbers_or_a_tally(judged):
         if len(one.primary) > 2:
             held = sum(result.answer == "supported" for result in one.primary)
             assert said[one.claim.id].startswith(f"{held} of {len(one.primary)} tests hold")
+            assert "1 are" not in said[one.claim.id]
+            assert said[one.claim.id].count("holds") == (held == 1)
 
 
 def test_missing_runs_are_said_in_words():

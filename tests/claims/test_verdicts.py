@@ -145,7 +145,7 @@ def test_too_few_seeds_decide_nothing(seeds):
 def test_the_whole_sweep_gives_every_claim_a_verdict():
     found = verdicts.judge(CLAIMS.values(), tables.runs(fake_sweep()))
     assert [one.claim.id for one in found] == list(CLAIMS)
-    assert all(one.runs for one in found if one.claim.decision == "runs")
+    assert all(one.runs for one in found if one.claim.plan == "fashion-mnist")
 
 
 def test_no_true_difference_is_rarely_called_one():

@@ -1,5 +1,7 @@
 """How far implementations are apart, and what could have put them there."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -91,12 +93,15 @@ def outputs_and_gradients(
                          mine[f"gradient {loss}"].clip(lower=1e-13), linestyle="",
                          color=colour, marker=marker, markersize=3, alpha=0.55,
                          label=label)  # fmt: skip
-            one.plot(output, gradient, linestyle="", marker="*", markersize=15, color=REFERENCE,
-                     markeredgecolor="black", label="source A", zorder=5)  # fmt: skip
+            (star,) = one.plot(output, gradient, linestyle="", marker="*", markersize=15,
+                               color=REFERENCE, markeredgecolor="black", label="source A",
+                               zorder=5)  # fmt: skip
             one.set(xscale="log", yscale="log", title=titles[family],
                     xlabel="largest output difference")  # fmt: skip
         axes[0].set_ylabel("largest input-gradient difference")
         handles, labels = axes[0].get_legend_handles_labels()
+        handles[-1] = copy.copy(star)  # no larger in the legend than the letters beside it
+        handles[-1].set_markersize(7)
         figure.legend(handles, labels, loc="outside upper center", ncols=6, markerscale=1.4,
                       handletextpad=0.1, columnspacing=0.9, fontsize=8)  # fmt: skip
         style.name(figure, source)

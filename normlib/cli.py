@@ -71,6 +71,10 @@ def run(
         typer.Option(help="Stop at the end of the epochs running after 90s, 30m, 2h."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many runs share the device in turn; 8 on a GPU."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
     only: Annotated[
         str | None, typer.Option(metavar="REGEX", help="Only runs whose name matches.")
@@ -109,14 +113,29 @@ def run(
         from normlib.sweep import cluster
 
         how = functools.partial(cluster.compute, scheduler=scheduler)
+    if device == "cuda" and (replicas, workers, scheduler, trainer) == (None,) * 4:
+        from normlib.sweep.replicas import REPLICAS
+
+        replicas = REPLICAS
+    if replicas is not None:
+        for option, value in (("workers", workers), ("scheduler", scheduler), ("trainer", trainer)):
+            if value is not None:
+                raise UsageError(
+                    f"--replicas and --{option} exclude each other: replicas are runs of this "
+                    "process; leave out one"
+                )
+        from normlib.sweep import replicas as in_turn
+
+        how = functools.partial(in_turn.compute, replicas=replicas)
+    else:
+        how = functools.partial(how, workers=workers, trainer=trainer)
     outcome = how(
         chosen,
         store,
-        workers=workers,
         threads=threads,
         device=device,
         budget=seconds,
-        trainer=trainer,
+        probes=named(plan).probes,
     )
     _report(store)
     told = f"{len(outcome.recorded)} recorded, {len(outcome.failures)} failed, "
@@ -128,6 +147,7 @@ def run(
         typer.echo(f"error: {failure.experiment.name}: {failure.error}", err=True)
     if outcome.left and not outcome.failures:
         on = f" --scheduler {scheduler}" if scheduler else ""
+        on += f" --replicas {replicas} --device {device}" if replicas else ""
         typer.echo(f"Go on with: normlib run {plan}{on}")
     raise typer.Exit(1 if outcome.failures else 0)
 
@@ -178,7 +198,7 @@ def verify_records(
     if not records:
         raise UsageError("there is no such record to verify; compute some with `normlib run PLAN`")
     chosen = sample(records, count, salt)
-    verdicts, outcome = verify(chosen, workers=workers, trainer=trainer)
+    verdicts, outcome = verify(chosen, workers=workers, trainer=trainer, among=store)
     for verdict in verdicts:
         typer.echo(verdict)
     agree = sum(verdict.agrees for verdict in verdicts)
@@ -223,7 +243,7 @@ def export_records(
     if plan is not None:
         keys = {run.key for run in named(plan).experiments}
         records = [record for record in records if record.key in keys]
-    rows = export(records, file)
+    rows = export(records, file, store)
     _report(store)
     typer.echo(f"{file}: {rows} rows from {len(records)} records")
 

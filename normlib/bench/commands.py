@@ -6,16 +6,16 @@ from typing import Annotated
 import typer
 
 from normlib import paths
-from normlib.bench import layers, methods, result, training
+from normlib.bench import layers, methods, replicas, resnets, result, training
 
 app = typer.Typer(invoke_without_command=True)
 
-PARTS = ("layers", "methods", "training")
+PARTS = ("layers", "methods", "training", "resnets", "replicas")
 
 
 @app.callback()
 def bench(
-    only: Annotated[str | None, typer.Option(help="One part: layers, methods or training.")] = None,
+    only: Annotated[str | None, typer.Option(help=f"One part: {', '.join(PARTS)}.")] = None,
     pairs: Annotated[
         int, typer.Option(min=20, help="Interleaved timings of each layer.")
     ] = layers.PAIRS,
@@ -36,6 +36,10 @@ def bench(
         found += methods.compare(_report, pairs=pairs)
     if only in (None, "training"):
         found += training.compare(_report, rounds=rounds)
+    if only in (None, "resnets"):
+        found += resnets.compare(_report, rounds=rounds)
+    if only in (None, "replicas"):
+        found += replicas.compare(_report)
     file = out or paths.build() / "bench.json"
     result.write(found, file)
     typer.echo(result.table(found))

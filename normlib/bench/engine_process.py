@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from normlib.bench.training import experiment
+from normlib.bench import resnets, training
 from normlib.datasets import ImageSet
 from normlib.engine import train
 
@@ -24,7 +24,8 @@ class _EnoughError(Exception):
 def image_set(file: Path) -> ImageSet:
     """Return the arrays of ``file`` as a data set."""
     with np.load(file) as arrays:
-        images, labels = arrays["images"][:, np.newaxis], arrays["labels"]
+        images, labels = arrays["images"], arrays["labels"]
+    images = images if images.ndim == 4 else images[:, np.newaxis]
     return ImageSet("bench", "train", images, labels, "", tuple("0123456789"))
 
 
@@ -35,8 +36,11 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--resnet", help="one of source E's networks, in the place of the CNN")
     arguments = parser.parse_args()
     data = image_set(arguments.data)
+    network = arguments.resnet
+    timed = resnets.experiment(network) if network else training.experiment()
     stamps: list[float] = []
 
     def on_step(step: int, steps: int) -> None:
@@ -49,7 +53,7 @@ def main() -> None:
 
     try:
         train(
-            experiment(),
+            timed,
             threads=1,
             on_step=on_step,
             data=(data, data),

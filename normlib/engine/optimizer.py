@@ -19,6 +19,7 @@ def optimizer(
 
     Source: Kingma and Ba 2015, https://arxiv.org/abs/1412.6980
     """
+    parameters = list(parameters)
     if experiment.optimizer == "adam":
         return torch.optim.Adam(
             parameters,
@@ -27,6 +28,7 @@ def optimizer(
             eps=1e-8,
             weight_decay=experiment.weight_decay,
             fused=True,
+            capturable=parameters[0].is_cuda,  # its count of steps stays on the device
         )
     return torch.optim.SGD(
         parameters,

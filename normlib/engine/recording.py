@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from numpy.typing import NDArray
+
 from normlib.records import Experiment, Record
+from normlib.records.arrays import described, pack
 from normlib.records.fingerprint import code_state
 
 Value = float | int | None
@@ -66,12 +69,15 @@ def finish(
     started: str,
     *,
     dataset: Mapping[str, str],
-    arrays: Mapping[str, str] | None = None,
+    probes: Sequence[str] = (),
+    arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> Record:
     """Return the record of a run that has ended.
 
-    ``dataset`` names the data set and the hashes of its splits; ``started`` comes from ``now``.
+    ``dataset`` names the data set and the hashes of its splits; ``started`` comes from ``now``;
+    ``arrays`` are what ``probes`` left.
     """
+    packed = pack(arrays or {}) if probes else None
     return Record(
         schema=1,
         key=experiment.key,
@@ -83,5 +89,6 @@ def finish(
         code=code_state(),
         started=started,
         finished=now(),
-        arrays=dict(arrays) if arrays else None,
+        arrays=None if packed is None else described(experiment, packed, probes),
+        packed=packed,
     )

@@ -1,6 +1,7 @@
 """``train``: from an experiment to its record, in PyTorch."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from normlib import kernels
-from normlib.datasets import INFO, ImageSet, load
+from normlib.datasets import ImageSet, load
 from normlib.engine import checkpoint as checkpoints
+from normlib.engine.captured import Captured
+from normlib.engine.device import usable
 from normlib.engine.initial import initial_arrays
 from normlib.engine.interrupted import Interrupted
+from normlib.engine.lane import Lane
 from normlib.engine.optimizer import optimizer as optimizer_of
 from normlib.engine.order import batch_order
 from normlib.engine.portions import Indices, batches, portions
+from normlib.engine.probes import Probes
 from normlib.engine.processor import processor
 from normlib.engine.recording import History, clock, finish, now
+from normlib.engine.resident import Resident
 from normlib.engine.state import restore, state
-from normlib.errors import NormlibError
 from normlib.models import build
 from normlib.records import Experiment, Record
 from normlib.records.fingerprint import code_state, environment
@@ -39,6 +44,7 @@ def train(
     should_stop: Callable[[], bool] | None = None,
     data: tuple[ImageSet, ImageSet] | None = None,
     compiled: bool = False,
+    probes: Sequence[str] = (),
 ) -> Record:
     """Train the network of ``experiment`` and return what happened.
 
@@ -58,50 +64,72 @@ def train(
         should_stop: Asked after each epoch.
         data: Training and test set, loaded if None.
         compiled: Whether the network goes through torch.compile; other last bits, too.
+        probes: Names of `engine.probes`: what to measure on the way; no bit changes.
 
     Raises:
         Interrupted: ``should_stop()`` was true after an epoch; the checkpoint is saved.
         DatasetError: the data are not there, or not what they should be.
-        NormlibError: there is no such device.
+        NormlibError: there is no such device, no such probe, or it cannot measure this run.
     """
     code_state()
     with processor(threads), torch.random.fork_rng():
-        return _train(
+        run = steps(
             experiment,
-            device,
-            threads,
-            checkpoint,
-            on_epoch,
-            on_step,
-            should_stop,
-            data,
-            compiled,
+            usable(device),
+            threads=threads,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            on_step=on_step,
+            should_stop=should_stop,
+            data=data,
+            compiled=compiled,
+            probes=Probes(probes, experiment),
         )
+        lane = Lane(run, usable(device))
+        while (record := lane.advance()) is None:
+            pass
+        return record
 
 
-def _train(
+def steps(
     experiment: Experiment,
-    device: str,
-    threads: int,
-    checkpoint: Path | None,
-    on_epoch: Callable[[int, dict[str, Any]], None] | None,
-    on_step: Callable[[int, int], None] | None,
-    should_stop: Callable[[], bool] | None,
-    data: tuple[ImageSet, ImageSet] | None,
-    compiled: bool,
-) -> Record:
-    where = _device(device)
+    where: torch.device,
+    *,
+    threads: int = 1,
+    checkpoint: Path | None = None,
+    checkpoint_every: float = 0.0,
+    on_epoch: Callable[[int, dict[str, Any]], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    data: tuple[ImageSet, ImageSet] | None = None,
+    compiled: bool = False,
+    probes: Probes | None = None,
+    seconds: Callable[[], float] | None = None,
+) -> Generator[None, None, Record]:
+    """Do what `train` does, one update between two yields, so that several runs can take turns.
+
+    Args: as of `train`, for whoever has set the processor and gives each run a `Lane`, and
+
+        where: The device.
+        checkpoint_every: Seconds between two checkpoints; at a stop one is saved in any case.
+        seconds: The clock for an epoch's ``seconds``; None for that of a run alone.
+    """
+    probes = probes or Probes((), experiment)
     training, test = data or (load(experiment.dataset, "train"), load(experiment.dataset, "test"))
     parts = portions(experiment, len(training.labels))
-    train_set, test_set = _Resident(training, where, experiment), _Resident(test, where, experiment)
+    train_set, test_set = Resident(training, where, experiment), Resident(test, where, experiment)
 
     _seed(experiment, epoch=0)  # some norms draw where they start
     model = build(experiment, initial_arrays(experiment))
     model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = optimizer_of(experiment, model.parameters())
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
-
+    sums = torch.zeros(2, dtype=torch.float64, device=where)
+    update: Callable[[Tensor], None] = _updating(forward, optimizer, train_set, sums)
     mode = "compiled" if compiled else "eager"
+    if where.type == "cuda" and mode == "eager" and not probes.names:
+        update, mode = Captured(update, experiment.batch_size), "captured"
+
     versions = _versions(experiment)
     surroundings = environment(
         versions,
@@ -110,19 +138,23 @@ def _train(
         mode,
         torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else None,
     )
-    engine = f"{versions}, {where.type}, {threads} threads, {mode}"
-    history, started, seconds = History(), now(), clock(where.type, threads)
+    engine = f"{versions}, {where.type}, {threads} threads, {mode}{probes.engine}"
+    history, started, saved_at = History(), now(), time.monotonic()
+    seconds = seconds or clock(where.type, threads)
     saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
     if saved:
         restore(model, optimizer, saved.arrays)
+        probes.restore(saved.arrays)
         history, started = saved.history, saved.started
 
     while history.epochs < experiment.epochs and not history.diverged:
         order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
         todo = batches(order, experiment.batch_size, experiment.last_batch)
         _seed(experiment, history.epochs + 1)
+        watched = probes.watching(on_step, model, history.epochs + 1, todo, train_set.batch)
         begin = seconds()
-        running = _one_epoch(forward, optimizer, train_set, todo, on_step)
+        model.train()
+        running = yield from _one_epoch(update, sums, todo, watched)
         taken = seconds() - begin
         values = {
             **_named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),
@@ -135,13 +167,17 @@ def _train(
                 forward, train_set, parts.validation, experiment
             )[1]
         row = history.append(**values, seconds=taken)
-        if checkpoint:
-            checkpoints.save(
-                checkpoint, experiment, engine, state(model, optimizer), history, started
-            )
+        due = time.monotonic() - saved_at >= checkpoint_every
+        if checkpoint and due:
+            arrays = state(model, optimizer) | probes.state()
+            checkpoints.save(checkpoint, experiment, engine, arrays, history, started)
+            saved_at = time.monotonic()
         if on_epoch:
             on_epoch(history.epochs, row)
         if should_stop and should_stop() and history.epochs < experiment.epochs:
+            if checkpoint and not due:
+                arrays = state(model, optimizer) | probes.state()
+                checkpoints.save(checkpoint, experiment, engine, arrays, history, started)
             raise Interrupted(
                 f"{experiment.name} stopped after epoch {history.epochs} of {experiment.epochs}; "
                 "run it again to go on from there"
@@ -157,59 +193,54 @@ def _train(
             "train_sha256": training.sha256,
             "test_sha256": test.sha256,
         },
+        probes=probes.names,
+        arrays=probes.arrays(),
     )
 
 
-class _Resident:
-    """A data set on the device, as uint8; a batch is gathered and scaled there."""
+def _updating(
+    model: nn.Module, optimizer: torch.optim.Optimizer, data: Resident, sums: Tensor
+) -> Callable[[Tensor], None]:
+    """Return what makes one update from the images of these indices.
 
-    def __init__(self, data: ImageSet, device: torch.device, experiment: Experiment) -> None:
-        # On a CPU not copied: the pages of a cached file are shared by all workers.
-        self.images = torch.as_tensor(data.images, device=device)
-        self.labels = torch.as_tensor(data.labels, device=device).long()
-        info = INFO[experiment.dataset]
-        standard = experiment.input_scaling == "standard"
-        mean = [255 * m for m in info.mean] if standard else [0.0] * info.shape[0]
-        std = [255 * s for s in info.std] if standard else [255.0] * info.shape[0]
-        self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
-        self.std = torch.tensor(std, device=device).view(-1, 1, 1)
+    It adds their loss and how many were right, both from before the update, to ``sums``.
+    """
 
-    def batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        chosen = torch.from_numpy(indices).to(self.images.device)
-        x = self.images[chosen].float().sub_(self.mean).div_(self.std)
-        return x.contiguous(memory_format=torch.channels_last), self.labels[chosen]
-
-
-def _one_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    data: _Resident,
-    todo: list[Indices],
-    on_step: Callable[[int, int], None] | None,
-) -> tuple[float, float]:
-    """Train on these batches; return loss and accuracy, averaged over images."""
-    model.train()
-    sums = torch.zeros(2, dtype=torch.float64, device=data.images.device)
-    for number, indices in enumerate(todo, start=1):
-        x, y = data.batch(indices)
+    def update(chosen: Tensor) -> None:
+        x, y = data.at(chosen)
         logits = model(x)
         loss = F.cross_entropy(logits, y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         with torch.no_grad():
-            sums += torch.stack((loss.double() * len(y), (logits.argmax(1) == y).sum().double()))
+            sums.add_(torch.stack((loss.double() * len(y), (logits.argmax(1) == y).sum().double())))
+
+    return update
+
+
+def _one_epoch(
+    update: Callable[[Tensor], None],
+    sums: Tensor,
+    todo: list[Indices],
+    on_step: Callable[[int, int], None] | None,
+) -> Generator[None, None, tuple[float, float]]:
+    """Train on these batches; return loss and accuracy, averaged over images."""
+    sums.zero_()
+    order = torch.from_numpy(np.concatenate(todo)).to(sums.device)
+    for number, chosen in enumerate(order.split([len(batch) for batch in todo]), start=1):
+        update(chosen)
         if on_step:
             on_step(number, len(todo))
+        yield
     total, correct = sums.tolist()
-    images = sum(map(len, todo))
-    return total / images, correct / images
+    return total / len(order), correct / len(order)
 
 
 @torch.no_grad()
 def _evaluate(
     model: nn.Module,
-    data: _Resident,
+    data: Resident,
     indices: Indices,
     experiment: Experiment,
 ) -> tuple[float, float]:
@@ -243,21 +274,6 @@ def _versions(experiment: Experiment) -> dict[str, str]:
     if experiment.framework == "normlib" and experiment.norm != "none" and kernels.VERSION:
         versions["numba"] = kernels.VERSION
     return versions
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise NormlibError(
-            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); choose cpu"
-        ) from error
-    if device.type == "cuda":
-        # The same kernels every time; the fastest for a shape may differ between runs.
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.benchmark = False
-    return device
 
 
 def _named(part: str, values: tuple[float, float]) -> dict[str, float]:

@@ -10,6 +10,8 @@ from torch import nn
 
 from normlib.layers import fixup
 from normlib.methods import catalogue
+from normlib.models.reaching import with_reaching
+from normlib.models.residual import without_overwriting
 from normlib.records.choices import RESNETS, suggest
 from normlib.surgery import convert
 
@@ -69,13 +71,15 @@ def resnet(
     )
     if initial is not None:
         _start_from(model, initial)
+    with_reaching(model)
     if initialization == "fixup":
         return fixup(model)
     if plain:
-        return model
+        return without_overwriting(model)
     options: dict[str, Any] = {"eps": eps, "groups": groups}
     given = {option: value for option, value in options.items() if value is not None}
-    return convert(model, norm, example=torch.zeros(1, 3, *size), keep_affine=False, **given)
+    example = torch.zeros(1, 3, *size)
+    return without_overwriting(convert(model, norm, example=example, keep_affine=False, **given))
 
 
 def _start_from(model: nn.Module, initial: Mapping[str, NDArray[np.float32]]) -> None:

@@ -1,12 +1,17 @@
 """Records moved from where they were computed to where they are committed."""
 
-import hashlib
+import base64
+import dataclasses
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from normlib import atomic
 from normlib.errors import NormlibError
+from normlib.records import arrays, strictjson
+from normlib.records.export import PACKED
 from normlib.records.record import Record
+from normlib.records.schema import RecordError
 from normlib.records.store import Problem, Store, StoreError, holds, read
 from normlib.records.strictjson import MOST_BYTES
 
@@ -33,15 +38,15 @@ def adopt(source: Path, store: Store, *, move: bool) -> Adopted:
     if source.suffix == ".jsonl":
         for number, line in enumerate(_lines(source), start=1):
             try:
-                _save(Record.from_json(line), None, store, done)
+                _save(_exported(line), None, store, done)
             except NormlibError as error:
                 done.problems.append(Problem(source, f"line {number}: {error}"))
         return done
     files = sorted(source.rglob("*.json")) if source.is_dir() else [source]
-    for path in files:
-        if path.name.startswith("."):
-            continue
-        found = read(path)
+    every = [(path, read(path)) for path in files if not path.name.startswith(".")]
+    # Two records may have the same arrays, computed in two places: the last takes them along.
+    uses = Counter(_arrays_of(path, found) for path, found in every if isinstance(found, Record))
+    for path, found in every:
         if isinstance(found, Problem):
             done.problems.append(found)
             continue
@@ -52,15 +57,32 @@ def adopt(source: Path, store: Store, *, move: bool) -> Adopted:
             continue
         if move and not kept.samefile(path):
             path.unlink()
-            if found.arrays is not None:
-                path.with_name(found.arrays["file"]).unlink()
+            spent = _arrays_of(path, found)
+            uses[spent] -= 1
+            if spent is not None and not uses[spent]:
+                spent.unlink()
     return done
+
+
+def _exported(line: bytes) -> Record:
+    """Return the record in a line of an export, with the arrays that came along."""
+    try:
+        found = strictjson.parse(line)
+        packed = found.pop(PACKED, None) if isinstance(found, dict) else None
+        content = None if packed is None else base64.b64decode(packed, validate=True)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"it {error}") from None
+    return dataclasses.replace(Record.from_dict(found), packed=content)
+
+
+def _arrays_of(path: Path, record: Record) -> Path | None:
+    return path.with_name(record.arrays["file"]) if record.arrays else None
 
 
 def _save(record: Record, path: Path | None, store: Store, done: Adopted) -> Path:
     target = store.path_for(record)
     if record.arrays is not None:
-        _save_arrays(record.arrays, path, target.parent)
+        _save_arrays(record, path, target.parent)
     if holds(target, record):
         done.already += 1
     else:
@@ -68,15 +90,17 @@ def _save(record: Record, path: Path | None, store: Store, done: Adopted) -> Pat
     return target
 
 
-def _save_arrays(arrays: dict[str, str], path: Path | None, folder: Path) -> None:
+def _save_arrays(record: Record, path: Path | None, folder: Path) -> None:
     """Bring the arrays along before the record that names them."""
-    name = arrays["file"]
+    assert record.arrays is not None
+    name = record.arrays["file"]
     try:
-        content = (path.with_name(name) if path else folder / name).read_bytes()
-    except OSError as error:
-        raise StoreError(f"its arrays {name} cannot be read: {error.strerror}") from None
-    if hashlib.sha256(content).hexdigest() != arrays["sha256"]:
-        raise StoreError(f"its arrays {name} are damaged: other sha256")
+        if record.packed is not None:
+            content = arrays.checked(name, record.packed, record.arrays)
+        else:
+            content = arrays.read(path or folder / name, record.arrays)
+    except RecordError as error:
+        raise StoreError(str(error)) from None
     there = folder / name
     if there.exists() and there.read_bytes() != content:
         raise StoreError(f"other arrays are already in {there}; rename yours")

@@ -1,11 +1,12 @@
 """Everything that can be wrong with the files of a store, found without training anything."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from normlib.records import arrays
 from normlib.records.record import canonical
+from normlib.records.schema import RecordError
 from normlib.records.store import Problem, Store, Stored, same_place
 
 COMPANIONS = ("README.md", ".gitkeep", ".gitignore")
@@ -47,14 +48,10 @@ def _wrong(stored: Stored, official: Official) -> Iterator[Problem]:
                 f"{expected[:16]}...); compute it again on the official data",
             )
     if record.arrays is not None:
-        file = stored.path.with_name(record.arrays["file"])
         try:
-            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            yield Problem(stored.path, f"its arrays {file.name} cannot be read: {error.strerror}")
-        else:
-            if sha256 != record.arrays["sha256"]:
-                yield Problem(stored.path, f"its arrays {file.name} are damaged: other sha256")
+            arrays.read(stored.path, record.arrays)
+        except RecordError as error:
+            yield Problem(stored.path, str(error))
 
 
 def _foreign(store: Store, found: list[Stored]) -> Iterator[Problem]:

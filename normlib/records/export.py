@@ -1,17 +1,19 @@
 """Records as one file for other programs."""
 
+import base64
 import csv
 import dataclasses
 import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from normlib import atomic
 from normlib.records.experiment import Experiment
 from normlib.records.record import Record
 from normlib.records.schema import OPTIONAL, REQUIRED
-from normlib.records.store import StoreError
+from normlib.records.store import Store, StoreError
 
 COLUMNS = (
     "key",
@@ -25,22 +27,32 @@ COLUMNS = (
     "commit",
 )
 
+PACKED = "packed"
+"""Beside a record's own fields: the content of its file of arrays."""
 
-def export(records: Iterable[Record], path: Path) -> int:
+
+def export(records: Iterable[Record], path: Path, store: Store | None = None) -> int:
     """Write ``records`` to ``path`` and return how many rows it has.
 
     ``.csv``: tidy, a row per run and epoch, empty where there is no value. ``.jsonl``: a record
-    per line with everything, which ``adopt`` reads again.
+    per line with everything, which ``adopt`` reads again, the arrays of probes too (in base 64)
+    if the ``store`` that has them is given.
     """
     if path.suffix == ".csv":
         content, rows = _csv(records)
     elif path.suffix == ".jsonl":
-        lines = [json.dumps(record.to_dict(), allow_nan=False) for record in records]
+        lines = [json.dumps(_everything(one, store), allow_nan=False) for one in records]
         content, rows = "".join(line + "\n" for line in lines), len(lines)
     else:
         raise StoreError(f"cannot export to {path.name!r:.60}; choose a .csv or .jsonl name")
     atomic.write(path, content.encode())
     return rows
+
+
+def _everything(record: Record, store: Store | None) -> dict[str, Any]:
+    if store is None or record.arrays is None:
+        return record.to_dict()
+    return {**record.to_dict(), PACKED: base64.b64encode(store.packed_of(record)).decode()}
 
 
 def _csv(records: Iterable[Record]) -> tuple[str, int]:

@@ -1,8 +1,7 @@
 """What one training run left behind, as one JSON file."""
 
-import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from normlib.records import schema, strictjson
@@ -20,7 +19,8 @@ class Record:
     ``history`` holds one list per quantity with one value per epoch: accuracies in 0..1, losses
     in nats, ``seconds`` of training, None where a value was not finite. ``started`` and
     ``finished`` are ISO 8601 times with an offset. ``arrays`` names an ``.npz`` file beside the
-    record and its sha256, if probes left one. Raises RecordError on construction.
+    record, its sha256 and the probes that left it, if any did; ``packed`` is the content of that
+    file until the store has it. Raises RecordError on construction.
     """
 
     experiment: Experiment
@@ -31,9 +31,10 @@ class Record:
     started: str
     finished: str
     status: str = "finished"  # or "diverged": stopped where the loss was no longer finite
-    arrays: dict[str, str] | None = None
+    arrays: dict[str, Any] | None = None
     schema: int = SCHEMA
     key: str = ""  # filled in from the experiment
+    packed: bytes | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.key:
@@ -46,15 +47,19 @@ class Record:
         return {name: values for name, values in self.history.items() if name != "seconds"}
 
     @property
+    def probes(self) -> tuple[str, ...]:
+        """The probes that left arrays beside it."""
+        return tuple((self.arrays or {}).get("probes", ()))
+
+    @property
     def seconds(self) -> float:
         """Seconds spent on training, over all epochs."""
         return float(sum(self.history["seconds"]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain data, in the order in which it is written."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        fields["experiment"] = self.experiment.to_dict()
-        return {name: fields[name] for name in schema.FIELDS}
+        fields = {name: getattr(self, name) for name in schema.FIELDS}
+        return fields | {"experiment": self.experiment.to_dict()}
 
     def to_json(self) -> str:
         """Return the record as JSON, one line per top-level field and history."""

@@ -213,11 +213,14 @@ def _arrays(arrays: Any) -> None:
     if arrays is None:
         return
     _object(arrays, "arrays")
-    _exactly(arrays, ("file", "sha256"), "arrays")
+    _exactly(arrays, ("file", "sha256"), "arrays", ("probes",))
     # The name alone, never a path: a record must not point outside its own folder.
     if not (isinstance(arrays["file"], str) and _FILE.fullmatch(arrays["file"])):
         raise RecordError(f"its arrays file {arrays['file']!r:.60} is not the name of an .npz file")
     _sha256(arrays["sha256"], "arrays sha256")
+    probes = arrays.get("probes", [])
+    if not (isinstance(probes, list) and all(isinstance(name, str) for name in probes)):
+        raise RecordError(f"its arrays probes are {probes!r:.60}, not a list of names")
 
 
 def _sha256(text: Any, name: str) -> None:

@@ -2,15 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from normlib import atomic, paths
 from normlib.errors import NormlibError
+from normlib.records import arrays
 from normlib.records.experiment import Experiment
 from normlib.records.record import Record, canonical
+from normlib.records.schema import RecordError
 from normlib.records.strictjson import MOST_BYTES
 
 
@@ -42,7 +44,9 @@ class Store:
 
     A damaged or foreign file is a Problem with a name and a reason, and hides no other record.
     Of several records of one key a plan takes the first by this rule: finished before diverged,
-    computed on a CPU before any other device, the earliest ``finished`` time, the file's name.
+    with arrays of probes before without, computed on a CPU before any other device, the earliest
+    ``finished`` time, the file's name. For a plan that needs probes, a record without their arrays
+    is as if it were not there.
     """
 
     def __init__(self, folders: Sequence[Path], write_to: Path) -> None:
@@ -81,13 +85,23 @@ class Store:
             taken.setdefault(stored.record.key, stored)
         return [taken[key].record for key in sorted(taken)], list(self.problems)
 
-    def find(self, experiment: Experiment) -> Record | None:
-        """Return the record of ``experiment`` that a plan takes, or None."""
+    def recorded(self, probes: Collection[str] = ()) -> set[str]:
+        """Return the keys of the experiments with a record that has the arrays of ``probes``."""
+        records = (stored.record for stored in self.stored())
+        return {record.key for record in records if set(probes) <= set(record.probes)}
+
+    def find(self, experiment: Experiment, probes: Collection[str] = ()) -> Record | None:
+        """Return the record of ``experiment`` that a plan takes, or None.
+
+        For a plan that needs ``probes``, one that has their arrays.
+        """
         folder = f"{experiment.dataset}/{experiment.model}"
         found = []
         for path in self._files(f"{folder}/*-{experiment.key}*.json"):
             one = read(path)
-            if isinstance(one, Record) and one.key == experiment.key:
+            if not isinstance(one, Record) or one.key != experiment.key:
+                continue
+            if set(probes) <= set(one.probes):
                 found.append(Stored(path, one))
         return min(found, key=_rank).record if found else None
 
@@ -95,12 +109,35 @@ class Store:
         """Write ``record`` and return its file; what is there already is never overwritten.
 
         The same results from the same environment are kept once. Another record of the same key
-        gets a file of its own, whose name ends in a hash of its content.
+        gets a file of its own, whose name ends in a hash of its content. Arrays that the record
+        brings along are written before it: who finds the record finds them.
         """
         path = self.path_for(record)
         if not holds(path, record):
+            if record.packed is not None and record.arrays is not None:
+                atomic.write(path.with_name(record.arrays["file"]), record.packed)
             atomic.write(path, record.to_json().encode())
         return path
+
+    def arrays_of(self, record: Record) -> arrays.Arrays:
+        """Return the arrays that probes left beside ``record``; empty if none did.
+
+        Raises RecordError if they are not there, or damaged.
+        """
+        return {} if record.arrays is None else arrays.unpack(self.packed_of(record))
+
+    def packed_of(self, record: Record) -> bytes:
+        """Return the content of the file of arrays that ``record`` names, like `arrays_of`."""
+        assert record.arrays is not None, "it names no arrays"
+        why = RecordError(f"its arrays {record.arrays['file']} are in no folder of this store")
+        for folder in self.folders:
+            path = folder / file_name(record)
+            try:
+                return arrays.read(path, record.arrays)
+            except RecordError as error:
+                if path.with_name(record.arrays["file"]).exists():
+                    why = error
+        raise why
 
     def path_for(self, record: Record) -> Path:
         """Return the file that holds ``record`` or that it would be written to."""
@@ -143,10 +180,11 @@ def _digest(record: Record) -> str:
     return hashlib.sha256(record.to_json().encode()).hexdigest()[:8]
 
 
-def _rank(stored: Stored) -> tuple[bool, bool, str, str]:
+def _rank(stored: Stored) -> tuple[bool, bool, bool, str, str]:
     record = stored.record
     return (
         record.status != "finished",
+        not record.probes,
         record.environment["device"] != "cpu",
         record.finished,
         stored.path.name,
@@ -160,11 +198,12 @@ def same_place(record: Record) -> dict[str, Any]:
 
 
 def holds(path: Path, record: Record) -> bool:
-    """Return whether ``path`` has this result, computed in the same place."""
+    """Return whether ``path`` has this result, computed in the same place, and its arrays."""
     there = read(path) if path.exists() else None
     return (
         isinstance(there, Record)
         and canonical(same_place(there)) == canonical(same_place(record))
+        and (record.arrays is None or canonical(there.arrays) == canonical(record.arrays))
         and all(
             canonical(getattr(there, field)) == canonical(getattr(record, field))
             for field in ("status", "results", "dataset")

@@ -6,7 +6,7 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from normlib import atomic
@@ -17,6 +17,7 @@ from normlib.sweep.gathering import gather
 from normlib.sweep.link import ClusterError, Link, LostLinkError, Offer
 from normlib.sweep.loop import Outcome, Sweep
 from normlib.sweep.place import Event, Place
+from normlib.sweep.probing import probes_of
 from normlib.sweep.seat import Seat
 
 __all__ = ["ClusterError", "compute"]
@@ -39,6 +40,7 @@ def compute(
     budget: float | None = None,
     trainer: str | None = None,
     patience: float = 600.0,
+    probes: Sequence[str] = (),
 ) -> Outcome:
     """Compute what ``store`` lacks of ``experiments`` on the cluster of a Dask ``scheduler``.
 
@@ -49,7 +51,7 @@ def compute(
     Raises ClusterError if Dask is not installed or no scheduler answers.
     """
     records, _ = store.scan()
-    recorded = {record.key for record in records}
+    recorded = store.recorded(probes)
     for folder in store.folders:
         atomic.remove_orphans(folder)
     runs = list(dict.fromkeys(experiments))
@@ -65,6 +67,7 @@ def compute(
         patience=patience,
         job={"threads": threads, "device": device, "trainer": trainer},
         done=[run.key for run in runs if run.key in recorded],
+        probes=probes,
     )
     sweep.run(budget)
     return sweep.outcome
@@ -82,6 +85,7 @@ class _Clustered(Sweep[Seat]):
         patience: float,
         job: dict[str, Any],
         done: list[str],
+        probes: Sequence[str],
     ) -> None:
         super().__init__(todo, store, costs)
         self._scheduler = scheduler
@@ -90,6 +94,7 @@ class _Clustered(Sweep[Seat]):
         self._topic = f"normlib-{uuid.uuid4().hex}"
         self._job = {**job, "topic": self._topic}
         self._done = done
+        self._probes = probes
         self._needs = {"GPU": 1} if job["device"] == "cuda" else {}
         self._offers: dict[str, Offer] = {}
         self._unfit: dict[tuple[str, str], str] = {}  # by address and data set or source
@@ -149,7 +154,7 @@ class _Clustered(Sweep[Seat]):
     def conclude(self, run: Experiment, kind: str, values: dict[str, Any], place: Place) -> None:
         assert isinstance(place, Seat)
         if kind in ("saved", "present"):
-            kind, values = gather(run, values["files"], self.store)
+            kind, values = gather(run, values["files"], self.store, self._measured(run))
             if kind != "failed":
                 self._done.append(run.key)
             super().conclude(run, kind, values, place)
@@ -209,9 +214,13 @@ class _Clustered(Sweep[Seat]):
 
     def _begin(self, seat: Seat, run: Experiment) -> None:
         try:
-            seat.begin(run, {**self._job, "code": self._source}, self._needs)
+            job = {**self._job, "code": self._source, "probes": self._measured(run)}
+            seat.begin(run, job, self._needs)
         except LostLinkError:
             self._lose()
+
+    def _measured(self, run: Experiment) -> tuple[str, ...]:
+        return probes_of(run, self._probes)
 
     def _lose(self) -> None:
         """Take back what the lost scheduler's workers were to do."""

@@ -1,7 +1,7 @@
 """A record that was computed elsewhere, saved here."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ from normlib.records import Experiment, Store
 from normlib.records.adopt import adopt
 
 
-def gather(run: Experiment, files: Mapping[str, bytes], store: Store) -> tuple[str, dict[str, Any]]:
+def gather(
+    run: Experiment, files: Mapping[str, bytes], store: Store, probes: Sequence[str] = ()
+) -> tuple[str, dict[str, Any]]:
     """Save the record of ``run``, given by the content of its ``files``, in ``store``.
 
     Returns how the run ended, as an event of `normlib.sweep.worker`: "saved", "present" if
-    ``store`` has had a record of it (then nothing is saved), or "failed".
+    ``store`` has had a record of it with the arrays of ``probes`` (then nothing is saved), or
+    "failed".
     """
-    if store.find(run) is not None:
+    if store.find(run, probes) is not None:
         return "present", {}
     try:
         with tempfile.TemporaryDirectory(prefix="normlib-cluster-") as folder:
@@ -26,7 +29,7 @@ def gather(run: Experiment, files: Mapping[str, bytes], store: Store) -> tuple[s
             done = adopt(Path(folder), store, move=False)
     except NormlibError as error:
         return "failed", {"error": str(error), "tail": ()}
-    record = store.find(run)
+    record = store.find(run, probes)
     if record is None or not done.paths:
         reasons = [problem.reason for problem in done.problems] or ["it is of another run"]
         words = f"its worker sent no valid record: {reasons[0]}; run it again"

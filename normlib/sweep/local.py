@@ -1,7 +1,7 @@
 """Runs computed by processes of this machine."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from normlib import atomic
@@ -10,12 +10,18 @@ from normlib.sweep import checkpoints
 from normlib.sweep.cost import Costs
 from normlib.sweep.loop import Outcome, Sweep
 from normlib.sweep.place import Event
+from normlib.sweep.probing import probes_of
 from normlib.sweep.process import Process, framework_of
 
 
-def missing(experiments: Iterable[Experiment], store: Store) -> list[Experiment]:
-    """Return the experiments without a record in ``store``, each once, in their order."""
-    recorded = {record.key for record in store.scan()[0]}
+def missing(
+    experiments: Iterable[Experiment], store: Store, probes: Sequence[str] = ()
+) -> list[Experiment]:
+    """Return the experiments without a record in ``store``, each once, in their order.
+
+    A record that lacks the arrays of one of the ``probes`` is none.
+    """
+    recorded = store.recorded(probes)
     return [run for run in dict.fromkeys(experiments) if run.key not in recorded]
 
 
@@ -30,8 +36,11 @@ def compute(
     trainer: str | None = None,
     waiting: Path | None = None,
     reuse: bool = True,
+    probes: Sequence[str] = (),
 ) -> Outcome:
     """Compute what ``store`` lacks of ``experiments`` and save each record as it is finished.
+
+    A record without the arrays of ``probes`` is lacking; what any plan wants measured is measured.
 
     ``workers`` processes (default: one per core) of ``threads`` threads each. After ``budget``
     seconds, or at Ctrl-C, the runs stop at the end of their epoch and keep a checkpoint, from
@@ -41,14 +50,14 @@ def compute(
     """
     waiting = waiting or checkpoints.folder()
     records, _ = store.scan()
-    recorded = {record.key for record in records}
+    recorded = store.recorded(probes)
     checkpoints.sweep_out(waiting, recorded)
     for folder in store.folders:
         atomic.remove_orphans(folder)
     todo = [run for run in dict.fromkeys(experiments) if run.key not in recorded]
     count = max(1, min(workers or os.cpu_count() or 1, len(todo)))
     costs = Costs(records, device)
-    sweep = _Local(todo, store, costs, waiting, threads, device, trainer, reuse, count)
+    sweep = _Local(todo, store, costs, waiting, threads, device, trainer, reuse, count, probes)
     if todo:
         sweep.run(budget)
     return sweep.outcome
@@ -66,6 +75,7 @@ class _Local(Sweep[Process]):
         trainer: str | None,
         reuse: bool,
         count: int,
+        probes: Sequence[str],
     ) -> None:
         super().__init__(todo, store, costs)
         self._folder = folder
@@ -74,6 +84,7 @@ class _Local(Sweep[Process]):
         self._trainer = trainer
         self._reuse = reuse
         self._count = count
+        self._probes = probes
 
     def fill(self) -> None:
         idle = [process for process in self.places if process.experiment is None]
@@ -95,6 +106,7 @@ class _Local(Sweep[Process]):
                 checkpoints=str(self._folder.resolve()),
                 device=self._device,
                 threads=self._threads,
+                probes=probes_of(run, self._probes),
             )
 
     def handle(self, event: Event) -> None:

@@ -16,11 +16,16 @@ class PlanError(NormlibError, KeyError):
 
 @dataclass(frozen=True)
 class Plan:
-    """A named set of runs, in the order in which they are computed."""
+    """A named set of runs, in the order in which they are computed.
+
+    ``probes`` is what it needs measured in every run: a record without their arrays does not serve
+    it, and is computed again. They decide no result, so such a run serves other plans as well.
+    """
 
     name: str
     title: str
     experiments: tuple[Experiment, ...]
+    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "experiments", balanced(self.experiments))

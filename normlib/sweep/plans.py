@@ -4,7 +4,13 @@ from normlib.records import Experiment
 from normlib.records.choices import suggest
 from normlib.sweep.ordering import balanced
 from normlib.sweep.plan import Plan, PlanError
-from normlib.sweep.resnets import resnet_ablation, resnet_cpu, resnet_grid
+from normlib.sweep.resnets import (
+    resnet_ablation,
+    resnet_cpu,
+    resnet_grid,
+    resnet_histograms,
+    resnet_histograms_cpu,
+)
 
 __all__ = [
     "PLANS",
@@ -16,6 +22,8 @@ __all__ = [
     "resnet_ablation",
     "resnet_cpu",
     "resnet_grid",
+    "resnet_histograms",
+    "resnet_histograms_cpu",
     "smoke",
 ]
 
@@ -79,7 +87,15 @@ def smoke() -> Plan:
 
 PLANS: dict[str, Plan] = {
     plan.name: plan
-    for plan in (fashion_mnist(), resnet_ablation(), resnet_cpu(), resnet_grid(), smoke())
+    for plan in (
+        fashion_mnist(),
+        resnet_ablation(),
+        resnet_cpu(),
+        resnet_grid(),
+        resnet_histograms(),
+        resnet_histograms_cpu(),
+        smoke(),
+    )
 }
 
 

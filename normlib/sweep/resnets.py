@@ -8,6 +8,10 @@ from normlib.sweep.plan import Plan
 
 METHODS = ("batch", "affine", "batch-minus", "none")
 """Both of normalizing and re-scaling, the one or the other alone, and neither."""
+STARTS = (*((norm, "torchvision") for norm in METHODS), ("none", "fixup"))
+"""The conditions whose weights and gradients are looked at: how neither starts matters, too."""
+FIXUP = (("batch", "torchvision"), ("none", "torchvision"), ("none", "fixup"))
+"""What the gain of a better start is a share of, its zero, and the better start."""
 PROTOCOL: dict[str, object] = {
     "dataset": "cifar10",
     "initialization": "torchvision",
@@ -40,20 +44,66 @@ def resnet_ablation(
     )
 
 
-def resnet_cpu() -> Plan:
+def resnet_cpu(
+    seeds: int = 2, short_seeds: int = 3, short_epochs: int = 5, **fields: object
+) -> Plan:
     """Return the part of the main table that two CPU cores can record in hours.
 
     The runs of ResNet18 are those of `resnet_ablation`. The runs of ResNet50 are cut short: since
     there is no schedule, 5 epochs are the first 5 of its 15. Their field ``epochs`` says so, and
-    with it their name and key, so that none is taken for a whole run.
+    with it their name and key, so that none is taken for a whole run. ``fields`` change every
+    experiment, all but the short runs' ``epochs``.
     """
     return Plan(
         "resnet-cpu",
         "the part of resnet-ablation for a CPU: ResNet18 whole, ResNet50 cut to 5 epochs",
         (
-            *_cell(2, model="resnet18", batch_size=50),
-            *_cell(3, model="resnet50", batch_size=50, epochs=5),
+            *_cell(seeds, **{"model": "resnet18", "batch_size": 50, **fields}),
+            *_cell(
+                short_seeds,
+                **{"model": "resnet50", "batch_size": 50, **fields, "epochs": short_epochs},
+            ),
         ),
+    )
+
+
+def resnet_histograms(seeds: int = 4, **fields: object) -> Plan:
+    """Return the runs whose weights and gradients are looked at, and Fixup's in place of a norm.
+
+    ResNet18 at batch size 50, which source E does not state for its histograms; those without
+    Fixup are `resnet_ablation`'s. ResNet50 is there for what Fixup regains of BN's advantage.
+    ``fields`` change every experiment.
+    """
+    return Plan(
+        "resnet-histograms",
+        "weights and gradients of ResNet18, and what a better start is worth (source E)",
+        (
+            *_started(STARTS, seeds, **{"model": "resnet18", **fields}),
+            *_started(FIXUP, seeds, **{"model": "resnet50", **fields}),
+        ),
+        probes=("histograms",),
+    )
+
+
+def resnet_histograms_cpu(
+    seeds: int = 4, short_seeds: int = 3, short_epochs: int = 5, **fields: object
+) -> Plan:
+    """Return the part of `resnet_histograms` that two CPU cores can record in an hour and a half.
+
+    Epoch 1 of ResNet18 is what the claims about histograms are decided on. For Fixup epochs are cut
+    to 5, in ResNet18 beside the same runs of BN and none, in ResNet50 beside those of `resnet_cpu`.
+    ``fields`` change every experiment, all but their ``epochs``.
+    """
+    short = {**fields, "epochs": short_epochs}
+    return Plan(
+        "resnet-histograms-cpu",
+        "the part of resnet-histograms for a CPU: epoch 1 of ResNet18, Fixup cut to 5 epochs",
+        (
+            *_started(STARTS, seeds, **{"model": "resnet18", **fields, "epochs": 1}),
+            *_started(FIXUP, short_seeds, **{"model": "resnet18", **short}),
+            *_started(FIXUP[-1:], short_seeds, **{"model": "resnet50", **short}),
+        ),
+        probes=("histograms",),
     )
 
 
@@ -93,6 +143,24 @@ def resnet_grid(
             )
         ),
     )
+
+
+def _started(starts: Sequence[tuple[str, str]], seeds: int, **fields: object) -> list[Experiment]:
+    """Return norms with their initialization under one setting, each for seeds from 0."""
+    return [
+        Experiment.from_dict(
+            {
+                **PROTOCOL,
+                "batch_size": 50,
+                **fields,
+                "norm": norm,
+                "initialization": start,
+                "seed": seed,
+            }
+        )
+        for norm, start in starts
+        for seed in range(seeds)
+    ]
 
 
 def _cell(seeds: int, **fields: object) -> list[Experiment]:

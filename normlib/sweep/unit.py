@@ -100,6 +100,7 @@ def _train(
             checkpoints=str(checkpoints.folder().resolve()),
             device=device,
             threads=threads,
+            probes=job.get("probes", []),
         )
         ended = _follow(member, token, tell, leaving)
         # A process that was told to stop would stop its next run, too.

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from normlib.records import Record, Store
+from normlib.records.arrays import Arrays
 from normlib.records.record import canonical
 from normlib.records.store import same_place
 from normlib.sweep.local import compute
@@ -40,15 +43,22 @@ def sample(records: Iterable[Record], count: int, salt: str) -> list[Record]:
 
 
 def verify(
-    records: list[Record], *, workers: int | None = None, trainer: str | None = None
+    records: list[Record],
+    *,
+    workers: int | None = None,
+    trainer: str | None = None,
+    among: Store | None = None,
 ) -> tuple[list[Verdict], Outcome]:
-    """Train ``records`` again, each in a fresh process, and compare all histories but seconds."""
+    """Train ``records`` again, each in a fresh process, and compare all histories but seconds.
+
+    Arrays of probes are measured again, and compared with those in the store ``among``.
+    """
     verdicts = []
     outcome = Outcome()
     with tempfile.TemporaryDirectory(prefix="normlib-verify-") as folder:
         store = Store([], Path(folder, "runs"))
-        for device, threads in sorted({_resources(record) for record in records}):
-            alike = [record for record in records if _resources(record) == (device, threads)]
+        for device, threads, probes in sorted({_resources(record) for record in records}):
+            alike = [one for one in records if _resources(one) == (device, threads, probes)]
             part = compute(
                 [record.experiment for record in alike],
                 store,
@@ -58,21 +68,28 @@ def verify(
                 trainer=trainer,
                 waiting=Path(folder, "checkpoints"),
                 reuse=False,
+                probes=probes,
             )
             outcome.failures += part.failures
             outcome.left += part.left
             for record in alike:
                 again = store.find(record.experiment)
-                if again is not None:
-                    verdicts.append(compare(record, again))
+                if again is None:
+                    continue
+                arrays = (
+                    (among.arrays_of(record), store.arrays_of(again))
+                    if among is not None and record.probes
+                    else None
+                )
+                verdicts.append(compare(record, again, arrays))
     return verdicts, outcome
 
 
-def compare(record: Record, again: Record) -> Verdict:
+def compare(record: Record, again: Record, arrays: tuple[Arrays, Arrays] | None = None) -> Verdict:
     """Compare a record with its repetition: bit by bit where that is promised, else within bounds.
 
     Promised for normlib and torch with the same version of it, processor, instruction set,
-    threads, device and engine mode.
+    threads, device and engine mode. ``arrays`` are those of both; elsewhere they may differ.
     """
     here = same_place(record) == same_place(again)
     bitwise = here and record.experiment.framework != "tensorflow"
@@ -81,6 +98,9 @@ def compare(record: Record, again: Record) -> Verdict:
         return Verdict(record.experiment.name, False, "it was computed on other data")
     if record.status != again.status or len(record.history["epoch"]) != len(again.history["epoch"]):
         return Verdict(record.experiment.name, False, f"{record.status} then, {again.status} now")
+    if bitwise and arrays is not None and not _equal(*arrays):
+        words = "other arrays, but bitwise equality is promised"
+        return Verdict(record.experiment.name, False, words)
     if canonical(record.results) == canonical(again.results):
         return Verdict(record.experiment.name, True, f"bitwise equal, in {where}")
     worst, agrees = _differences(record, again)
@@ -118,6 +138,14 @@ def _elsewhere(record: Record, again: Record) -> str:
     )
 
 
-def _resources(record: Record) -> tuple[str, int]:
+def _equal(then: Arrays, now: Arrays) -> bool:
+    return then.keys() == now.keys() and all(
+        np.array_equal(array, now[name], equal_nan=array.dtype.kind == "f")
+        for name, array in then.items()
+    )
+
+
+def _resources(record: Record) -> tuple[str, int, tuple[str, ...]]:
     device = record.environment["device"]
-    return ("cpu" if device == "cpu" else "cuda", record.environment["threads"])
+    kind = "cpu" if device == "cpu" else "cuda"
+    return kind, record.environment["threads"], record.probes

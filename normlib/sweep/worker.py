@@ -8,6 +8,7 @@ times and one of ``saved``, ``present`` (recorded meanwhile), ``busy`` (another 
 """
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -60,7 +61,8 @@ def train(job: dict[str, Any], trainer: str, stop: threading.Event, send: Send) 
         if not held:
             send("busy")
             return
-        if store.find(experiment) is not None:
+        probes = job.get("probes", [])
+        if store.find(experiment, probes) is not None:
             send("present")
             return
         last = 0.0
@@ -79,6 +81,7 @@ def train(job: dict[str, Any], trainer: str, stop: threading.Event, send: Send) 
             on_epoch=lambda epoch, values: send("epoch", epoch=epoch, values=values),
             on_step=on_step,
             should_stop=stop.is_set,
+            **({"probes": probes} if probes else {}),
         )
         path = store.save(record)
         checkpoints.remove(experiment.key, waiting)
@@ -119,6 +122,7 @@ def main() -> None:
             # In the message, not on stderr: two pipes have no common order.
             words = traceback.format_exc().splitlines()
             send("failed", error=f"{type(error).__name__}: {error}", tail=words)
+        gc.collect()  # a network held by its own circles would lie beside the next run's
 
 
 if __name__ == "__main__":

@@ -5,13 +5,17 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import numpy as np
 
 from normlib import atomic
 from normlib.datasets import INFO
 from normlib.engine.interrupted import Interrupted
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Record, fingerprint
+from normlib.records.arrays import described, pack
 
 NAMES = (
     "train_loss",
@@ -34,6 +38,7 @@ def train(
     on_step=None,
     should_stop=None,
     data=None,
+    probes=(),
 ) -> Record:
     """A chain of hashes: each epoch depends on all before it, as weights do."""
     print("chatter on stdout that must not break the protocol")
@@ -58,7 +63,11 @@ def train(
             on_epoch(epoch, {name: values[-1] for name, values in history.items()})
         if should_stop and should_stop() and epoch < experiment.epochs:
             raise Interrupted("stopped at the end of an epoch; run it again to go on")
-    return record(experiment, history, started)
+    found = record(experiment, history, started)
+    if not probes:
+        return found
+    packed = pack({f"{probe}/chain": np.frombuffer(state.encode(), np.uint8) for probe in probes})
+    return replace(found, arrays=described(experiment, packed, probes), packed=packed)
 
 
 def record(experiment: Experiment, history=None, started="2026-01-01T00:00:00+00:00") -> Record:

@@ -14,10 +14,13 @@ from normlib.sweep.plans import (
     resnet_cpu,
     resnet_grid,
 )
+from normlib.sweep.probing import probes_of
 
 FASHION = PLANS["fashion-mnist"].experiments
 ABLATION = PLANS["resnet-ablation"].experiments
 ON_CPU = PLANS["resnet-cpu"].experiments
+HISTOGRAMS = PLANS["resnet-histograms"].experiments
+HISTOGRAMS_CPU = PLANS["resnet-histograms-cpu"].experiments
 GRID = PLANS["resnet-grid"].experiments
 TABLE = Experiment(
     dataset="cifar10",
@@ -112,6 +115,39 @@ def test_what_a_cpu_records_of_the_ablation_is_labelled():
     assert all("epochs5" in run.name for run in short)
 
 
+def conditions(runs):
+    return Counter((run.model, run.norm, run.initialization, run.epochs) for run in runs)
+
+
+def test_histograms_are_of_four_methods_and_of_another_start():
+    starts = [(norm, "torchvision") for norm in ("batch", "affine", "batch-minus", "none")]
+    starts.append(("none", "fixup"))
+    regained = [starts[0], *starts[3:]]
+    assert conditions(HISTOGRAMS) == {
+        **{("resnet18", *start, 15): 4 for start in starts},
+        **{("resnet50", *start, 15): 4 for start in regained},
+    }
+    assert conditions(HISTOGRAMS_CPU) == {
+        **{("resnet18", *start, 1): 4 for start in starts},
+        **{("resnet18", *start, 5): 3 for start in regained},
+        ("resnet50", *starts[-1], 5): 3,
+    }
+    plain = {run for run in HISTOGRAMS if run.initialization == "torchvision"}
+    assert plain < set(ABLATION)
+    assert {run.batch_size for run in (*HISTOGRAMS, *HISTOGRAMS_CPU)} == {50}
+    assert [run.epochs for run in HISTOGRAMS_CPU[:20]] == [1] * 20, "what decides comes first"
+
+
+def test_probes_are_asked_for_by_the_plans_that_need_them():
+    assert {name for name, plan in PLANS.items() if plan.probes} == {
+        "resnet-histograms",
+        "resnet-histograms-cpu",
+    }
+    shared = set(ABLATION) & set(HISTOGRAMS)
+    assert all(probes_of(run) == ("histograms",) for run in shared)
+    assert not any(probes_of(run) for run in {*ABLATION, *FASHION} - shared)
+
+
 def test_the_grid_selects_on_held_out_images():
     assert {run.validation_size for run in GRID} == {5_000}
     counts = Counter((run.model, run.optimizer, run.learning_rate) for run in GRID)
@@ -133,6 +169,9 @@ def test_smaller_trials_of_the_plans_of_resnets():
     assert {run.dataset for run in trial.experiments} == {"synthetic-color"}
     trial = resnet_grid(["resnet18"], [20], [0.01], ["sgd"], validation_size=50, **fields)
     assert {(run.optimizer, run.validation_size) for run in trial.experiments} == {("sgd", 50)}
+    trial = resnet_cpu(seeds=1, short_seeds=2, short_epochs=1, **fields | {"epochs": 3})
+    counts = Counter((run.model, run.epochs, run.train_size) for run in trial.experiments)
+    assert counts == {("resnet18", 3, 100): 4 * 1, ("resnet50", 1, 100): 4 * 2}
     assert resnet_cpu().experiments == ON_CPU
 
 

@@ -1,0 +1,121 @@
+"""Source E's networks on a CPU: our sweep against a plain script, and what the engine adds."""
+
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from normlib.bench import processes
+from normlib.bench.result import Result, less_is_better, more_is_better
+from normlib.bench.timing import joint_rate
+from normlib.bench.training import PEERS, ROUNDS, Contender
+from normlib.records import Experiment
+from normlib.sweep.plans import PLANS
+from normlib.sweep.process import surroundings
+
+NETWORKS = ("resnet18", "resnet50")
+BATCH_SIZE = 50
+WARMUP = 3
+STEPS = 20
+PAIRS = 12
+GOAL = 1.25
+OVERHEAD = 1 / 1.03
+"""The engine adds at most 3% to the bare step."""
+
+
+def experiment(network: str, norm: str = "batch", batch_size: int = BATCH_SIZE) -> Experiment:
+    """Return the experiment that is timed: the first of source E's main table with these."""
+    wanted = (network, norm, batch_size)
+    return next(
+        run
+        for run in PLANS["resnet-ablation"].experiments
+        if (run.model, run.norm, run.batch_size) == wanted
+    )
+
+
+def write_data(file: Path, count: int) -> None:
+    """Write ``count`` random images of CIFAR-10's shape; the speed does not depend on them."""
+    random = np.random.default_rng(0)
+    np.savez(
+        file,
+        images=random.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8),
+        labels=random.integers(0, 10, count, dtype=np.uint8),
+    )
+
+
+def contenders(network: str, data: Path, warmup: int, steps: int) -> tuple[Contender, Contender]:
+    """Return our sweep and a plain script on all cores, with the same images."""
+    length = ["--warmup", str(warmup), "--steps", str(steps)]
+    ours = [sys.executable, "-m", "normlib.bench.engine_process", str(data), *length]
+    ours += ["--resnet", network]
+    return (
+        Contender("our sweep, two workers", [ours, ours], surroundings(threads=1)),
+        Contender(
+            "PyTorch script, DataLoader, all cores", [script(network, data, length)], os.environ
+        ),
+    )
+
+
+def script(
+    network: str, data: Path, length: Sequence[str], batch_size: int = BATCH_SIZE
+) -> list[str]:
+    """Return the command of the plain script."""
+    trained = experiment(network, batch_size=batch_size)
+    return [
+        *(sys.executable, str(PEERS / "resnet_script.py"), str(data), *length),
+        *("--network", network, "--batch-size", str(batch_size)),
+        *("--learning-rate", str(trained.learning_rate)),
+    ]
+
+
+def rate(contender: Contender, timeout: float = 900) -> float:
+    """Return the contender's images per second, all its processes together."""
+    answers = processes.run(contender.commands, contender.environment, meet=True, timeout=timeout)
+    return joint_rate([answer["stamps"] for answer in answers], BATCH_SIZE)
+
+
+def overhead(network: str, pairs: int = PAIRS) -> Result:
+    """Return the engine's step beside the same forward, backward and update without it."""
+    command = [sys.executable, "-m", "normlib.bench.step_process", network, "--pairs", str(pairs)]
+    (answer,) = processes.run([command], surroundings(threads=1))
+    return less_is_better(
+        f"engine, step of {network} at batch {BATCH_SIZE}",
+        "ms",
+        1e3 * answer["ours"],
+        1e3 * answer["bare"],
+        "forward, backward and update alone",
+        OVERHEAD,
+    )
+
+
+def compare(
+    report: Callable[[str], None],
+    *,
+    networks: Sequence[str] = NETWORKS,
+    warmup: int = WARMUP,
+    steps: int = STEPS,
+    rounds: int = ROUNDS,
+    pairs: int = PAIRS,
+) -> list[Result]:
+    """Time both ways to train each network ``rounds`` times, in turn, and compare the medians."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "images.npz"
+        write_data(data, (warmup + steps) * BATCH_SIZE)
+        for network in networks:
+            ours, peer = contenders(network, data, warmup, steps)
+            rates: dict[str, list[float]] = {ours.name: [], peer.name: []}
+            for _ in range(rounds):
+                for one in (ours, peer):
+                    rates[one.name].append(rate(one))
+                    report(f"{network}, {one.name}: {rates[one.name][-1]:.0f} images/s")
+            us, them = (statistics.median(rates[one.name]) for one in (ours, peer))
+            name = f"training {network} at batch {BATCH_SIZE}, {ours.name}"
+            found.append(more_is_better(name, "images/s", us, them, peer.name, GOAL))
+            found.append(overhead(network, pairs))
+            report(f"{network}, engine: {found[-1].ours:.1f} ms, bare {found[-1].peer:.1f} ms")
+    return found

@@ -1,0 +1,86 @@
+"""Time the engine's step beside a bare one: ``python -m normlib.bench.step_process NETWORK``.
+
+Prints one JSON object: the median seconds of a step of the engine (``ours``: the next images
+chosen, gathered and scaled, forward, backward, update, running loss and accuracy), and of forward,
+backward and update alone on images that are ready (``bare``), both in one thread.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from normlib.bench import timing
+from normlib.bench.resnets import BATCH_SIZE, experiment
+from normlib.datasets import ImageSet
+from normlib.engine import initial_arrays
+from normlib.engine.lane import Lane
+from normlib.engine.optimizer import optimizer
+from normlib.engine.processor import processor
+from normlib.engine.training import steps
+from normlib.models import build
+from normlib.records import Experiment
+
+WARMUP = 2
+
+
+def random_images(count: int) -> ImageSet:
+    """Return random images of CIFAR-10's shape."""
+    random = np.random.default_rng(0)
+    return ImageSet(
+        "bench",
+        "train",
+        random.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8),
+        random.integers(0, 10, count, dtype=np.uint8),
+        "",
+        tuple("0123456789"),
+    )
+
+
+class Bare:
+    """Forward, backward and update on one batch, again and again."""
+
+    def __init__(self, timed: Experiment) -> None:
+        model = build(timed, initial_arrays(timed)).train()
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = optimizer(timed, self.model.parameters())
+        x = torch.rand(BATCH_SIZE, 3, 32, 32)
+        self.x = x.contiguous(memory_format=torch.channels_last)
+        self.y = torch.arange(BATCH_SIZE) % 10
+
+    def __call__(self) -> None:
+        """Make a step."""
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.model(self.x), self.y).backward()
+        self.optimizer.step()
+
+
+def measure(network: str, pairs: int) -> dict[str, float]:
+    """Return what the module's docstring says."""
+    timed = experiment(network)
+    data = random_images((pairs + WARMUP + 1) * BATCH_SIZE)  # its epoch does not end
+    with processor(1), torch.random.fork_rng():
+        lane = Lane(steps(timed, torch.device("cpu"), data=(data, data)), torch.device("cpu"))
+        candidates: dict[str, Callable[[], object]] = {"ours": lane.advance, "bare": Bare(timed)}
+        for _ in range(WARMUP):
+            for step in candidates.values():
+                step()
+        taken = timing.interleaved(candidates, pairs)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network")
+    parser.add_argument("--pairs", type=int, required=True)
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.network, arguments.pairs)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Where a run is computed."""
+
+import torch
+
+from normlib.errors import NormlibError
+
+
+def usable(name: str) -> torch.device:
+    """Return the device called "cpu", "cuda" or "cuda:1".
+
+    Raises NormlibError if there is none.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise NormlibError(
+            f"device {name!r} cannot be used ({str(error).splitlines()[0]}); choose cpu"
+        ) from error
+    if device.type == "cuda":
+        # The same kernels every time; the fastest for a shape may differ between runs.
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+    return device

@@ -1,0 +1,142 @@
+"""What a probe is, and how a run calls the probes it was given."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from normlib.engine.portions import Indices
+from normlib.errors import NormlibError
+from normlib.records import Experiment
+from normlib.records.choices import suggest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Arrays = dict[str, NDArray[Any]]
+OnStep = Callable[[int, int], None]
+
+PROBES = {"histograms": "normlib.engine.probes.histograms:Histograms"}
+"""By name, the class that measures; loading it imports torch."""
+_PREFIX = "probe/"
+
+
+class ProbeError(NormlibError, ValueError):
+    """A probe that does not exist, or cannot measure this run."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a run stands: ``step`` updates of ``steps`` are made in this ``epoch`` (from 1)."""
+
+    epoch: int
+    step: int
+    steps: int
+
+
+class Probe(Protocol):
+    """Measures at moments of a run, and keeps small arrays.
+
+    It changes neither the network nor its gradients, and draws no random numbers from the run's
+    generator: with and without it a run has the same bits.
+    """
+
+    def before(self, at: Moment, model: "nn.Module", batch: "Batch") -> None:
+        """Measure before an update."""
+
+    def after(self, at: Moment, model: "nn.Module") -> None:
+        """Measure after an update, whose gradients are still there."""
+
+    def state(self) -> Arrays:
+        """Return what it has measured in whole epochs; ``restore`` takes it back."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a ``state``."""
+
+
+Batch = Callable[[], "tuple[Tensor, Tensor]"]
+"""Gives the images and labels of the next update."""
+
+
+def check(names: Sequence[str]) -> tuple[str, ...]:
+    """Return ``names``, each once and in order; ProbeError if one is no probe's."""
+    for name in names:
+        if name not in PROBES:
+            raise ProbeError(f"probe {name!r:.60} is unknown; {suggest(name, PROBES)}")
+    return tuple(sorted(set(names)))
+
+
+class Probes:
+    """The probes of one run, called where it trains.
+
+    Args:
+        names: Of PROBES; none measure nothing.
+        experiment: What is trained.
+
+    Raises:
+        ProbeError: there is no such probe, or it cannot measure this experiment.
+    """
+
+    def __init__(self, names: Sequence[str], experiment: Experiment) -> None:
+        self.names = check(names)
+        self._probes: dict[str, Probe] = {}
+        for name in self.names:
+            module, _, kind = PROBES[name].partition(":")
+            self._probes[name] = getattr(importlib.import_module(module), kind)(experiment)
+
+    @property
+    def engine(self) -> str:
+        """Words for a checkpoint, so that none without these arrays is gone on from."""
+        return f", probes {' '.join(self.names)}" if self.names else ""
+
+    def watching(
+        self,
+        on_step: OnStep | None,
+        model: "nn.Module",
+        epoch: int,
+        todo: Sequence[Indices],
+        batch: "Callable[[Indices], tuple[Tensor, Tensor]]",
+    ) -> OnStep | None:
+        """Measure before an epoch's first update and return an ``on_step`` that goes on with it.
+
+        ``todo`` are the indices of each update's images; ``batch`` gives images and labels.
+        """
+        if not self._probes:
+            return on_step
+
+        def look(step: int) -> None:
+            for probe in self._probes.values():
+                probe.before(Moment(epoch, step, len(todo)), model, lambda: batch(todo[step]))
+
+        def after(step: int, steps: int) -> None:
+            for probe in self._probes.values():
+                probe.after(Moment(epoch, step, steps), model)
+            if step < steps:
+                look(step)
+            if on_step:
+                on_step(step, steps)
+
+        look(0)
+        return after
+
+    def state(self) -> Arrays:
+        """Return what was measured so far, for a checkpoint beside the network's state."""
+        return {f"{_PREFIX}{name}": array for name, array in self.arrays().items()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from the arrays of a checkpoint."""
+        for name, probe in self._probes.items():
+            start = f"{_PREFIX}{name}/"
+            own = [key for key in arrays if key.startswith(start)]
+            probe.restore({key.removeprefix(start): arrays[key] for key in own})
+
+    def arrays(self) -> Arrays:
+        """Return what was measured, by probe and name: ``histograms/count``."""
+        return {
+            f"{probe}/{name}": np.asarray(array)
+            for probe, one in self._probes.items()
+            for name, array in one.state().items()
+        }

@@ -70,16 +70,19 @@ class Cell:
         chosen = np.ones(len(table), dtype=bool)
         for field in dataclasses.fields(self):
             chosen &= (table[field.name] == getattr(self, field.name)).to_numpy(dtype=bool)
-        rows = table[chosen]
-        if rows.empty:
-            return pd.Series(dtype=float)
-        within = rows[rows["epoch"].between(outcome.first, outcome.last)]
-        within = within.dropna(subset=[outcome.quantity]).drop_duplicates(["key", "epoch"])
-        each = within.groupby(["seed", "key"])[outcome.quantity].agg(["mean", "count"])
-        whole = each.loc[each["count"] == outcome.last - outcome.first + 1, "mean"].reset_index()
-        whole["length"] = whole["key"].map(rows.groupby("key")["epoch"].max())
-        longest = whole.sort_values("length").drop_duplicates("seed", keep="last")
-        return longest.set_index("seed")["mean"].sort_index()
+        rows = table.loc[chosen, ["seed", "key", "epoch", outcome.quantity]]
+        runs: dict[tuple[int, str], dict[int, float]] = {}
+        for seed, key, epoch, value in rows.itertuples(index=False):
+            runs.setdefault((seed, key), {}).setdefault(epoch, value)
+        needed = range(outcome.first, outcome.last + 1)
+        whole = {
+            (seed, max(run)): float(np.mean([run[epoch] for epoch in needed]))
+            for (seed, _), run in sorted(runs.items())
+            if not any(np.isnan(run.get(epoch, np.nan)) for epoch in needed)
+        }
+        # Of one seed's runs the longest comes last, and stays.
+        longest = {seed: whole[seed, length] for seed, length in sorted(whole)}
+        return pd.Series(longest, dtype=float)
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,15 @@ def spread(values: Numbers, counts: Numbers | None = None) -> float:
     $\sqrt{2/\pi}$ of its standard deviation. Rare large values move it less than that.
     """
     x, n = _weighted(values, counts)
+    return float(np.average(np.abs(x - median(x, n)), weights=n))
+
+
+def median(values: Numbers, counts: Numbers | None = None) -> float:
+    """Return the median; of two in the middle, the lower one."""
+    x, n = _weighted(values, counts)
     order = np.argsort(x, kind="stable")
     reached = np.cumsum(n[order])
-    median = x[order][int(np.searchsorted(reached, reached[-1] / 2))]
-    return float(np.average(np.abs(x - median), weights=n))
+    return float(x[order][int(np.searchsorted(reached, reached[-1] / 2))])
 
 
 def distance(

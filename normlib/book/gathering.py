@@ -17,6 +17,8 @@ class Gathered:
     @property
     def label(self) -> str:
         """The plan's name, with every setting in which this is not the plan's own grid."""
+        if not self.plan.experiments:
+            return self.plan.name
         ours, theirs = self.plan.experiments[0], PLANS[self.plan.name].experiments[0]
         changed = [
             f"{field} {value}"
@@ -57,8 +59,9 @@ def gather(plan: Plan, *, compute: bool = False, store: Store | None = None) -> 
     if compute:
         from normlib import sweep
 
-        sweep.compute(plan.experiments, store)
-    recorded = {record.key: record for record in store.scan()[0]}
+        sweep.compute(plan.experiments, store, probes=plan.probes)
+    needed = set(plan.probes)
+    recorded = {one.key: one for one in store.scan()[0] if needed <= set(one.probes)}
     return Gathered(
         plan,
         tuple(recorded[run.key] for run in plan.experiments if run.key in recorded),

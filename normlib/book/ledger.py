@@ -67,7 +67,7 @@ def hypothesis(test: Test) -> str:
 def estimate(result: Result) -> str:
     """Return a result's numbers: ``+0.31 [+0.20, +0.42], 20 seeds``."""
     if result.estimate is None or result.low is None or result.high is None:
-        return f"{result.n} seeds in common: too few"
+        return f"{result.n} {'seed' if result.n == 1 else 'seeds'} in common: too few"
     seeds = f"{result.n}\N{NO-BREAK SPACE}seeds"
     if result.test.kind in ("share", "spread"):
         unit, digits = ("%", 0) if result.test.kind == "share" else ("", 2)

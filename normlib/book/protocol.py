@@ -1,6 +1,6 @@
 """What a chapter's runs share, and how many there are of each condition: generated tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -26,10 +26,10 @@ PROTOCOL = {
 }
 
 
-def protocol(plan: Plan) -> pd.DataFrame:
-    """Return the settings that all runs of ``plan`` share, with their origin."""
+def protocol(plan: Plan, origins: Mapping[str, str] = PROTOCOL) -> pd.DataFrame:
+    """Return the settings of the runs of ``plan`` that ``origins`` names, with their origin."""
     rows = []
-    for field, origin in PROTOCOL.items():
+    for field, origin in origins.items():
         found = dict.fromkeys(getattr(run, field) for run in plan.experiments)
         values = ["all images" if value is None else str(value) for value in found]
         rows.append((field, ", ".join(values), origin))

@@ -51,7 +51,11 @@ def found(cell, last):
     }
 
 
-@pytest.mark.parametrize("claim", ABLATION, ids=lambda claim: claim.id)
+@pytest.mark.parametrize(
+    "claim",
+    [*ABLATION, *(claim for claim in DECIDED if claim.plan == HISTOGRAMS)],
+    ids=lambda claim: claim.id,
+)
 def test_plans_have_the_runs_that_decide(claim):
     for test in claim.primary:
         for cell in test.first.cells:

@@ -1,0 +1,48 @@
+"""Looks of source E's methods where none has two starts, and what its figures of these share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from normlib.figures import palette, style
+
+#: In the order of legends; ``fixup`` is none with that start.
+CONDITIONS = ("batch", "affine", "batch-minus", "none", "fixup")
+
+
+def label(condition: str) -> str:
+    """Return a condition's name: ``none (Fixup)``."""
+    return "none (Fixup)" if condition == "fixup" else palette.label(condition)
+
+
+def look(condition: str) -> dict[str, Any]:
+    """Return colour, marker and stroke, as matplotlib's options; Fixup is a dashed none."""
+    if condition == "fixup":
+        return {"color": "#000000", "marker": "D", "linestyle": "--"}
+    return {
+        "color": palette.colour(condition),
+        "marker": palette.marker(condition),
+        "linestyle": palette.line(condition),
+    }
+
+
+def present(table: pd.DataFrame) -> list[str]:
+    """Return the conditions of a table with a column of that name, in order."""
+    return [name for name in CONDITIONS if (table["condition"] == name).any()]
+
+
+def sign(figure: Figure, table: pd.DataFrame, plan: str) -> None:
+    """Write below the figure which runs it shows: the plan, and each condition's seeds."""
+    seeds = table.groupby("condition")["seed"].nunique()
+    counts = [f"{label(one)}: {seeds[one]}".replace(" ", "\u00a0") for one in present(table)]
+    shown = ", ".join(counts) or "no condition are recorded yet"
+    style.name(figure, f"Runs: plan {plan}; seeds of {shown}.")
+
+
+def legend(figure: Figure, conditions: Sequence[str], axes: Any) -> None:
+    """Put the names of ``conditions`` above the panels, if there are any."""
+    if conditions:
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(conditions))

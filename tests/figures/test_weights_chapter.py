@@ -1,0 +1,183 @@
+"""Chapter 09 holds whatever is recorded: nothing, a part, or all; its prose has no holes."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from normlib import paths
+from normlib.analysis import early_updates, histograms
+from normlib.analysis.histograms import Place
+from normlib.book import gluing
+from normlib.book.measuring import recorded
+from normlib.figures import distributions as drawn
+from normlib.figures import early_updates as figures
+from normlib.figures import starts
+from normlib.records import Store
+from normlib.sweep import PLANS
+from tests.analysis.probed import RUN, even_scales, fake_probed, like_the_source, widths
+
+CHAPTER = paths.root() / "chapters" / "09_weights_and_gradients.ipynb"
+BROKEN = fake_probed(
+    RUN.replace(norm="affine", seed=9), dict.fromkeys(widths(), np.inf), even_scales(np.nan)
+)
+LONG = [
+    fake_probed(RUN.replace(norm=norm, seed=seed, epochs=5), widths((1, 2, 5)))
+    for norm in ("batch", "none")
+    for seed in range(2)
+]
+
+
+def cells(kind):
+    chapter = json.loads(CHAPTER.read_text(encoding="utf8"))
+    return [cell for cell in chapter["cells"] if cell["cell_type"] == kind]
+
+
+def lines(cell):
+    return "".join(cell["source"])
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    found = Store([tmp_path], write_to=tmp_path)
+    monkeypatch.setattr(Store, "default", lambda: found)
+    return found
+
+
+@pytest.fixture
+def measured(store):
+    def read(records):
+        for one in records:
+            store.save(one)
+        return histograms.probed(store.scan()[0], store)
+
+    return read
+
+
+@pytest.fixture
+def execute(store, monkeypatch):
+    """Run the chapter's code cells on these records; return what they glued."""
+
+    def run(records):
+        for record in records:
+            store.save(record)
+        glued = {}
+        monkeypatch.setattr(
+            gluing, "glue", lambda name, value: glued.update({name: gluing.plain(name, value)})
+        )
+        names = {}
+        for cell in cells("code"):
+            exec(compile(lines(cell), str(CHAPTER), "exec"), names)
+        return glued
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "records",
+    [[], like_the_source(1, fixup=False), [*like_the_source(), *LONG, BROKEN]],
+    ids=["nothing", "a part", "all of epoch 1, and more"],
+)
+def test_every_number_of_the_prose_is_there(execute, records, capsys):
+    glued = execute(records)
+    prose = "\n".join(map(lines, cells("markdown")))
+    asked = set(re.findall(r"\{glue:text\}`([^`:]+)", prose))
+    assert asked
+    assert asked <= set(glued)
+    assert all(isinstance(value, str) and value for value in glued.values())
+    assert "nan" not in " ".join(map(str, glued.values()))
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_verdicts_follow_the_records(execute, capsys):
+    execute(like_the_source())
+    out = capsys.readouterr().out
+    for line in ("E7 supported", "E8 supported", "E11 not decided", "E17 supported"):
+        assert line in out
+    assert "normlib run resnet-histograms-cpu" in out
+    assert "seeds of ResNet18 with epoch 1 measured, fixup: 4" in out
+
+
+def test_coverage_is_said_in_words(measured):
+    assert "No run has been measured" in recorded([])
+    assert "BN 1, Affine 1, BN-minus 1, none 1, none (Fixup) 0; 5 of them" in recorded(
+        measured(like_the_source(1, fixup=False))
+    )
+    assert recorded(measured(like_the_source())).endswith("none (Fixup) 4.")
+
+
+def test_the_prose_types_no_result():
+    for cell in cells("markdown"):
+        text = re.sub(r"`[^`]*`|\{[^}]*\}", "", lines(cell))
+        assert not re.search(r"\b[3-9]\d\.\d|[+−]0\.\d|p\s*[<=]\s*0", text)
+
+
+def test_every_figure_has_caption_alt_text_and_runs():
+    drawing = [
+        cell for cell in cells("code") if re.search(r"^(figures|drawn)\.\w+\(", lines(cell), re.M)
+    ]
+    assert len(drawing) == 10
+    names = [cell["metadata"]["mystnb"]["figure"]["name"] for cell in drawing]
+    assert len(set(names)) == len(names)
+    for cell in drawing:
+        about = cell["metadata"]["mystnb"]
+        assert "Runs: plans resnet-histograms" in about["figure"]["caption"]
+        assert len(about["image"]["alt"]) > 60
+
+
+def test_cells_are_short_and_enough_are_checked():
+    code = cells("code")
+    assert max(len(lines(cell).split("\n")) for cell in code) <= 15
+    checked = [cell for cell in code if "nbval-check-output" in cell["metadata"].get("tags", ())]
+    assert len(checked) >= 5
+    assert all(cell["outputs"] for cell in checked)
+
+
+def test_it_names_the_plans_that_it_reads():
+    named = json.loads(CHAPTER.read_text(encoding="utf8"))["metadata"]["normlib"]["plans"]
+    assert set(named) <= set(PLANS)
+    assert {name for name in PLANS if PLANS[name].probes} <= set(named)
+
+
+def test_densities_are_drawn_of_every_condition_that_has_runs(measured):
+    runs = measured(like_the_source(2))
+    early = ("input", "early")
+    figure = drawn.changes(runs, "gradients", early, ("input", "late"), plan="a plan")
+    titles = [one.get_title() for one in figure.axes if one.patches]
+    assert titles == [starts.label(name) for name in starts.CONDITIONS]
+    assert "none\N{NO-BREAK SPACE}(Fixup):\N{NO-BREAK SPACE}2" in figure._supxlabel.get_text()
+    figure = drawn.overlaid(runs, ("final", "late"), plan="a plan")
+    assert [len(one.patches) for one in figure.axes] == [5, 5]
+
+
+def test_an_interval_takes_three_seeds(measured):
+    quantities = {"weights_moved": "moved"}
+    for seeds, hollow in ((2, True), (3, False)):
+        runs = measured(like_the_source(seeds))
+        table = early_updates.quantities(runs).assign(
+            condition=[run.condition for run in runs],
+            seed=[run.experiment.seed for run in runs],
+        )
+        figure = figures.measured(table, quantities, plan="a plan", margin=50.0)
+        points = [line for line in figure.axes[0].lines if line.get_marker() not in ("None", "")]
+        drawn_hollow = [line.get_markerfacecolor() == "white" for line in points]
+        assert all(drawn_hollow) == hollow
+
+
+def test_later_epochs_stand_where_they_end(measured):
+    runs = measured(LONG)
+    figure = figures.over_epochs(early_updates.spreads(runs), "spread", plan="a plan")
+    (batch, none) = figure.axes[0].lines
+    assert batch.get_xdata().tolist() == [0.0, 1.0, 2.0, 4.0, 5.0]
+    assert len(none.get_xdata()) == 5
+    assert runs[0].histograms[Place(5, "late", "final", "weights")].counts.sum() > 0
+
+
+def test_scales_of_zero_are_left_out(measured):
+    runs = measured(like_the_source(2))
+    figure = figures.along_blocks(early_updates.scales(runs), plan="a plan")
+    named = [
+        sum(not line.get_label().startswith("_") for line in axes.lines) for axes in figure.axes
+    ]
+    assert named == [5, 5, 4, 5]

@@ -65,7 +65,7 @@ def page(book: Book, records: Callable[[str], Iterable["Record"]] = key.records_
             "## Which data they saw",
             _data(runs),
             "## Locked versions",
-            "`make book` installs these, and no others.",
+            "What `make book` installs, but TensorFlow and Keras, which come with the tests.",
             _locked(book),
             "",
         ]

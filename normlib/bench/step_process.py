@@ -46,6 +46,7 @@ class Bare:
 
     def __init__(self, timed: Experiment) -> None:
         model = build(timed, initial_arrays(timed)).train()
+        # torch's stubs have no overload of `to` with a memory format alone.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = optimizer(timed, self.model.parameters())
         x = torch.rand(BATCH_SIZE, 3, 32, 32)

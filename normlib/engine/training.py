@@ -121,6 +121,7 @@ def steps(
 
     _seed(experiment, epoch=0)  # some norms draw where they start
     model = build(experiment, initial_arrays(experiment))
+    # torch's stubs have no overload of `to` with a memory format.
     model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = optimizer_of(experiment, model.parameters())
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]

@@ -59,6 +59,7 @@ def with_reaching(model: nn.Module) -> nn.Module:
 
 
 def _reaching(conv: nn.Conv2d) -> Conv2d:
+    # torch's stubs call the four pairs tuples of any length, and take pairs only.
     made = Conv2d(
         conv.in_channels,
         conv.out_channels,

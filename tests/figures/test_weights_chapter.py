@@ -1,15 +1,10 @@
 """Chapter 09 holds whatever is recorded: nothing, a part, or all; its prose has no holes."""
 
-import json
-import re
-
 import numpy as np
 import pytest
 
-from normlib import paths
 from normlib.analysis import early_updates, histograms
 from normlib.analysis.histograms import Place
-from normlib.book import gluing
 from normlib.book.measuring import recorded
 from normlib.figures import distributions as drawn
 from normlib.figures import early_updates as figures
@@ -17,8 +12,9 @@ from normlib.figures import starts
 from normlib.records import Store
 from normlib.sweep import PLANS
 from tests.analysis.probed import RUN, even_scales, fake_probed, like_the_source, widths
+from tests.figures.chapter import Chapter
 
-CHAPTER = paths.root() / "chapters" / "09_weights_and_gradients.ipynb"
+CHAPTER = Chapter("09_weights_and_gradients")
 BROKEN = fake_probed(
     RUN.replace(norm="affine", seed=9), dict.fromkeys(widths(), np.inf), even_scales(np.nan)
 )
@@ -27,15 +23,6 @@ LONG = [
     for norm in ("batch", "none")
     for seed in range(2)
 ]
-
-
-def cells(kind):
-    chapter = json.loads(CHAPTER.read_text(encoding="utf8"))
-    return [cell for cell in chapter["cells"] if cell["cell_type"] == kind]
-
-
-def lines(cell):
-    return "".join(cell["source"])
 
 
 @pytest.fixture
@@ -57,19 +44,10 @@ def measured(store):
 
 @pytest.fixture
 def execute(store, monkeypatch):
-    """Run the chapter's code cells on these records; return what they glued."""
-
     def run(records):
         for record in records:
             store.save(record)
-        glued = {}
-        monkeypatch.setattr(
-            gluing, "glue", lambda name, value: glued.update({name: gluing.plain(name, value)})
-        )
-        names = {}
-        for cell in cells("code"):
-            exec(compile(lines(cell), str(CHAPTER), "exec"), names)
-        return glued
+        return CHAPTER.execute(store, monkeypatch)
 
     return run
 
@@ -81,10 +59,8 @@ def execute(store, monkeypatch):
 )
 def test_every_number_of_the_prose_is_there(execute, records, capsys):
     glued = execute(records)
-    prose = "\n".join(map(lines, cells("markdown")))
-    asked = set(re.findall(r"\{glue:text\}`([^`:]+)", prose))
-    assert asked
-    assert asked <= set(glued)
+    assert CHAPTER.asked()
+    assert CHAPTER.asked() <= set(glued)
     assert all(isinstance(value, str) and value for value in glued.values())
     assert "nan" not in " ".join(map(str, glued.values()))
     assert "nan" not in capsys.readouterr().out
@@ -108,34 +84,19 @@ def test_coverage_is_said_in_words(measured):
 
 
 def test_the_prose_types_no_result():
-    for cell in cells("markdown"):
-        text = re.sub(r"`[^`]*`|\{[^}]*\}", "", lines(cell))
-        assert not re.search(r"\b[3-9]\d\.\d|[+−]0\.\d|p\s*[<=]\s*0", text)
+    CHAPTER.assert_types_no(r"\b[3-9]\d\.\d|[+−]0\.\d|p\s*[<=]\s*0")
 
 
 def test_every_figure_has_caption_alt_text_and_runs():
-    drawing = [
-        cell for cell in cells("code") if re.search(r"^(figures|drawn)\.\w+\(", lines(cell), re.M)
-    ]
-    assert len(drawing) == 10
-    names = [cell["metadata"]["mystnb"]["figure"]["name"] for cell in drawing]
-    assert len(set(names)) == len(names)
-    for cell in drawing:
-        about = cell["metadata"]["mystnb"]
-        assert "Runs: plans resnet-histograms" in about["figure"]["caption"]
-        assert len(about["image"]["alt"]) > 60
+    CHAPTER.assert_figures(r"^(figures|drawn)\.\w+\(", 10, "Runs: plans resnet-histograms")
 
 
 def test_cells_are_short_and_enough_are_checked():
-    code = cells("code")
-    assert max(len(lines(cell).split("\n")) for cell in code) <= 15
-    checked = [cell for cell in code if "nbval-check-output" in cell["metadata"].get("tags", ())]
-    assert len(checked) >= 5
-    assert all(cell["outputs"] for cell in checked)
+    CHAPTER.assert_thin_and_checked(15)
 
 
 def test_it_names_the_plans_that_it_reads():
-    named = json.loads(CHAPTER.read_text(encoding="utf8"))["metadata"]["normlib"]["plans"]
+    named = CHAPTER.notebook["metadata"]["normlib"]["plans"]
     assert set(named) <= set(PLANS)
     assert {name for name in PLANS if PLANS[name].probes} <= set(named)
 

@@ -29,7 +29,7 @@ def runs(count: int) -> list[Experiment]:
 
 def timed(experiment: Experiment, **options) -> Record:
     """Notes the run, its process and the time in ``$FAKE_LOG``, then trains."""
-    with open(os.environ["FAKE_LOG"], "a", encoding="utf-8") as log:  # noqa: PTH123
+    with Path(os.environ["FAKE_LOG"]).open("a", encoding="utf-8") as log:
         log.write(f"{experiment.key} {os.getpid()} {time.time_ns()}\n")
     return train(experiment, **options)
 

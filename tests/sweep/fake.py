@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def crash(experiment: Experiment, **options) -> Record:
 
 def logged(experiment: Experiment, **options) -> Record:
     """Notes each run that is begun in ``$FAKE_LOG``, with the process that computes it."""
-    with open(os.environ["FAKE_LOG"], "a", encoding="utf-8") as log:  # noqa: PTH123
+    with Path(os.environ["FAKE_LOG"]).open("a", encoding="utf-8") as log:
         log.write(f"{experiment.name} {os.getpid()}\n")
     return train(experiment, **options)
 

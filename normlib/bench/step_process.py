@@ -19,7 +19,7 @@ from normlib.bench.resnets import BATCH_SIZE, experiment
 from normlib.datasets import ImageSet
 from normlib.engine import initial_arrays
 from normlib.engine.lane import Lane
-from normlib.engine.optimizer import optimizer
+from normlib.engine.optimizer import Optimizer
 from normlib.engine.processor import processor
 from normlib.engine.training import steps
 from normlib.models import build
@@ -48,7 +48,7 @@ class Bare:
         model = build(timed, initial_arrays(timed)).train()
         # torch's stubs have no overload of `to` with a memory format alone.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = optimizer(timed, self.model.parameters())
+        self.optimizer = Optimizer(timed, self.model.parameters())
         x = torch.rand(BATCH_SIZE, 3, 32, 32)
         self.x = x.contiguous(memory_format=torch.channels_last)
         self.y = torch.arange(BATCH_SIZE) % 10

@@ -1,6 +1,5 @@
 """A run's state between epochs: one npz, written as temporary file, fsync, rename; no pickle."""
 
-import io
 import json
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,8 @@ from normlib.engine.recording import History
 from normlib.records import Experiment
 
 _META = "__meta__"
+_FORMAT = 2
+"""Raised when the arrays change their meaning; a state of another format is not resumed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def save(
     Raises `normlib.atomic.WriteError` if the disk is full or the folder not writable.
     """
     meta = {
+        "format": _FORMAT,
         "key": experiment.key,
         "engine": engine,
         "history": history.columns,
@@ -56,16 +58,16 @@ def load(path: Path, experiment: Experiment, engine: str) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop(_META).tobytes())
-        found = (meta["key"], meta["engine"])
+        found = (meta.get("format"), meta["key"], meta["engine"])
         history, started = History(meta["history"]), str(meta["started"])
     except Exception as error:  # a damaged archive can raise nearly anything
         _warn(path, f"it cannot be read ({error})")
         return None
-    if found != (experiment.key, engine):
-        _warn(path, f"it belongs to {found}, not to {(experiment.key, engine)}")
+    if found != (fitting := (_FORMAT, experiment.key, engine)):
+        _warn(path, f"it belongs to {found}, not to {fitting}")
         return None
     return Checkpoint(arrays, history, started)
 

@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from normlib.engine.optimizer import Optimizer
+
 Arrays = dict[str, NDArray[Any]]
 
 
-def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> Arrays:
+def state(model: nn.Module, optimizer: Optimizer) -> Arrays:
     """Return everything the next step depends on: parameters, buffers, the optimizer's tensors.
 
     On a CPU the arrays share the tensors' memory (a ResNet's would be 0.5 GB more), so they are to
@@ -25,31 +27,17 @@ def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> Arrays:
     return arrays
 
 
-def restore(
-    model: nn.Module, optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]
-) -> None:
+def restore(model: nn.Module, optimizer: Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Set the state that ``state`` returned; KeyError or RuntimeError if it is another's."""
     model.load_state_dict(
         {name: torch.from_numpy(arrays[f"model/{name}"]) for name in model.state_dict()}
     )
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     whole = optimizer.state_dict()
     for key, array in arrays.items():
         if key.startswith("optimizer/"):
             _, index, name = key.split("/")
-            saved = _laid_out_as(parameters[int(index)], torch.from_numpy(array))
-            whole["state"].setdefault(int(index), {})[name] = saved
+            whole["state"].setdefault(int(index), {})[name] = torch.from_numpy(array)
     optimizer.load_state_dict(whole)
-
-
-def _laid_out_as(parameter: torch.Tensor, saved: torch.Tensor) -> torch.Tensor:
-    """Return ``saved`` in the parameter's memory format, if it has its shape.
-
-    A fused optimizer walks through the memory of both alike; a file knows no channels_last.
-    """
-    if saved.shape != parameter.shape:
-        return saved
-    return torch.empty_like(parameter, dtype=saved.dtype, requires_grad=False).copy_(saved)
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import torch
 
 from normlib.datasets import load
 from normlib.engine import Interrupted, initial_arrays, train
+from normlib.engine.optimizer import Optimizer
 from normlib.engine.order import batch_order
 from normlib.engine.state import restore, state
 from normlib.errors import NormlibError
@@ -138,7 +139,7 @@ def test_statistics_of_the_batch_are_taken_from_batches_of_the_training_size() -
 def test_the_state_makes_a_round_trip() -> None:
     experiment = TINY.replace(norm="batch")
     first, second = build(experiment, initial_arrays(experiment)), build(experiment)
-    optimizers = [torch.optim.SGD(m.parameters(), 0.1, 0.9) for m in (first, second)]
+    optimizers = [Optimizer(experiment, m.parameters()) for m in (first, second)]
     first(torch.rand(4, 1, 28, 28)).square().sum().backward()
     optimizers[0].step()
     saved = state(first, optimizers[0])

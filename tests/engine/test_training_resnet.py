@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import nn
 
 from normlib.engine import Interrupted, initial_arrays, train
-from normlib.engine.optimizer import optimizer
+from normlib.engine.optimizer import Optimizer
 from normlib.engine.state import restore, state
 from normlib.models import build
 from normlib.records import Experiment, Record
@@ -57,25 +58,44 @@ def test_interrupted_after_every_epoch_it_gives_the_same_bits(
 
 
 @pytest.mark.parametrize("changes", [{}, ADAM], ids=["SGD", "Adam"])
-def test_the_state_comes_back_in_the_memory_format_of_the_parameters(changes: dict) -> None:
+def test_a_state_from_a_file_is_gone_on_from_as_the_one_in_memory(changes: dict) -> None:
+    """A file knows no channels_last, in which the weights lie and a fused optimizer walks."""
     experiment = CNN.replace(**changes)
     models = [build(experiment, initial_arrays(experiment)) for _ in range(2)]
     models = [m.to(memory_format=torch.channels_last) for m in models]
-    optimizers = [optimizer(experiment, m.parameters()) for m in models]
-    models[0](torch.rand(4, 3, 32, 32)).square().sum().backward()
-    optimizers[0].step()
+    optimizers = [Optimizer(experiment, m.parameters()) for m in models]
+    x = torch.rand(4, 3, 32, 32)
+
+    def step(which: int) -> None:
+        optimizers[which].zero_grad()
+        models[which](x).square().sum().backward()
+        optimizers[which].step()
+
+    step(0)
     saved = state(models[0], optimizers[0])
-    from_file = {name: np.array(array, order="C") for name, array in saved.items()}
-    restore(models[1], optimizers[1], from_file)
-    kept = 0
-    for one, other in zip(*(m.parameters() for m in models), strict=True):
-        assert one.stride() == other.stride()
-        for name, value in optimizers[0].state[one].items():
-            again = optimizers[1].state[other][name]
-            assert torch.equal(again, value)
-            assert again.stride() == value.stride()
-            kept += 1
-    assert kept == len(list(models[0].parameters())) * (3 if changes else 1)
+    restore(models[1], optimizers[1], {k: np.array(a, order="C") for k, a in saved.items()})
+    for which in (0, 1):
+        step(which)
+    first, second = (state(m, o) for m, o in zip(models, optimizers, strict=True))
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert sum(name.startswith("optimizer/") for name in first) == (
+        len(list(models[0].parameters())) * (3 if changes else 1)
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, ADAM], ids=["SGD", "Adam"])
+def test_a_gradient_may_lie_otherwise_than_its_parameter(changes: dict) -> None:
+    """A fused call of torch's would then pair the elements as they lie in memory."""
+    formats = {"parameter": torch.channels_last, "gradient": torch.contiguous_format}
+    drawn = {name: torch.randn(4, 3, 5, 5).to(memory_format=f) for name, f in formats.items()}
+    parameter = nn.Parameter(drawn["parameter"].clone())
+    plain = nn.Parameter(drawn["parameter"].contiguous())
+    for one in (parameter, plain):
+        one.grad = drawn["gradient"]
+        Optimizer(CNN.replace(**changes), [one]).step()
+    assert not torch.equal(parameter, drawn["parameter"])
+    torch.testing.assert_close(parameter, plain)
 
 
 def test_one_step_of_adam_against_its_formula() -> None:
@@ -84,7 +104,7 @@ def test_one_step_of_adam_against_its_formula() -> None:
     model = build(experiment, initial_arrays(experiment))
     before = [p.detach().clone() for p in model.parameters()]
     model(torch.rand(4, 3, 32, 32)).square().sum().backward()
-    optimizer(experiment, model.parameters()).step()
+    Optimizer(experiment, model.parameters()).step()
     for was, parameter in zip(before, model.parameters(), strict=True):
         assert parameter.grad is not None
         expected = was - 0.001 * parameter.grad / (parameter.grad.abs() + 1e-8)

@@ -52,9 +52,9 @@ clean: ## remove what can be made again: _build, .venv, .uv and caches; records 
 	@echo "$$PWD" >$@
 
 # The tests recompute TensorFlow's side of the parity table and the benchmarks run its fit, so
-# both want the group `peers`.
+# both want the group `peers`; other tests start a Dask cluster.
 .venv/.ready-test: pyproject.toml uv.lock $(filter .uv/%,$(UV))
-	$(SYNC) --group book --group test --group peers
+	$(SYNC) --group book --group test --group peers --group cluster
 	@echo "$$PWD" | tee .venv/.ready-book >$@
 
 .uv/bin/uv:

@@ -21,7 +21,7 @@ NETWORKS = ("resnet18", "resnet50")
 BATCH_SIZE = 50
 WARMUP = 3
 STEPS = 20
-PAIRS = 12
+PAIRS = 40
 GOAL = 1.25
 OVERHEAD = 1 / 1.03
 """The engine adds at most 3% to the bare step."""

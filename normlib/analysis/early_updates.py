@@ -19,7 +19,6 @@ from normlib.analysis.histograms import (
     Period,
     Place,
     Probed,
-    condition,
     first_epoch,
     longest,
 )
@@ -106,7 +105,7 @@ def pooled(
 ) -> Histogram | None:
     """Return the histogram of all seeds of a condition together; None if there are none."""
     place = Place(epoch, period, layer, kind)
-    chosen = [run for run in longest(runs) if condition(run.experiment) == of]
+    chosen = [run for run in longest(runs) if run.condition == of]
     found = [run.histograms[place] for run in chosen if place in run.histograms]
     if not found:
         return None

@@ -105,13 +105,15 @@ class Probed:
 
     @property
     def condition(self) -> str:
-        """The norm's name, or ``fixup`` for none with that start."""
-        return condition(self.experiment)
+        """What the run stands for: `condition`."""
+        return condition(self.experiment.norm, self.experiment.initialization)
 
 
-def condition(experiment: Experiment) -> str:
-    """Return what a run stands for: its norm's name, or ``fixup`` for none with that start."""
-    return "fixup" if experiment.initialization == "fixup" else experiment.norm
+def condition(norm: str, initialization: str) -> str:
+    """Return what a run stands for: its norm, ``fixup`` for none so started, ``affine-data``."""
+    if initialization == "fixup":
+        return initialization
+    return f"{norm}-data" if initialization == "data" else norm
 
 
 def probed(records: Iterable[Record], store: Store) -> list[Probed]:

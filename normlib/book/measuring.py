@@ -20,7 +20,9 @@ def covered(experiments: Iterable[Experiment], runs: Iterable[Probed]) -> pd.Dat
     measured = {run.key for run in runs}
     counts: dict[tuple[str, str, int], list[int]] = {}
     for run in dict.fromkeys(experiments):
-        count = counts.setdefault((run.model, condition(run), run.epochs), [0, 0])
+        count = counts.setdefault(
+            (run.model, condition(run.norm, run.initialization), run.epochs), [0, 0]
+        )
         count[0] += 1
         count[1] += run.key in measured
     rows = [
@@ -35,7 +37,7 @@ def first_epochs(runs: Iterable[Probed], model: str = "resnet18") -> dict[str, i
     once = {first_epoch(run.experiment) for run in runs if run.experiment.model == model}
     counts = dict.fromkeys(starts.CONDITIONS, 0)
     for run in once:
-        name = condition(run)
+        name = condition(run.norm, run.initialization)
         counts[name] = counts.get(name, 0) + 1
     return counts
 

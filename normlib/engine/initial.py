@@ -19,6 +19,8 @@ def initial_arrays(experiment: Experiment) -> Arrays:
     - ``torchvision``: convolutions ``W ~ N(0, 2 / fan_out)``; the classifier's weight and bias
       ``U(-a, a)``, ``a = 1 / sqrt(fan_in)``.
     - ``fixup``: as ``torchvision``, from where the network itself goes on.
+    - ``data``: as ``torchvision``, from where `layers.initialize_from_data` goes on with the first
+      batch: each layer's scale and shift are set so that it normalizes that batch.
 
     The fans are counted over the receptive field. Each array has a generator of its own, seeded
     by (seed, name), so that neither the norm nor the order of the layers changes any of them.

@@ -26,6 +26,7 @@ from normlib.engine.processor import processor
 from normlib.engine.recording import History, clock, finish, now
 from normlib.engine.resident import Resident
 from normlib.engine.state import restore, state
+from normlib.layers import initialize_from_data
 from normlib.models import build
 from normlib.records import Experiment, Record
 from normlib.records.fingerprint import code_state, environment
@@ -125,6 +126,9 @@ def steps(
     model = build(experiment, initial_arrays(experiment))
     # torch's stubs have no overload of `to` with a memory format.
     model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if experiment.initialization == "data":
+        first = batch_order(experiment.seed, 1, len(parts.train))[: experiment.batch_size]
+        initialize_from_data(model.train(), train_set.batch(parts.train[first])[0])
     optimizer = Optimizer(experiment, model.parameters())
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
     sums = torch.zeros(2, dtype=torch.float64, device=where)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from normlib.analysis import statistics
-from normlib.analysis.histograms import KINDS, LAYERS
+from normlib.analysis.histograms import KINDS, LAYERS, condition
 from normlib.analysis.outcome import FEWEST, QUANTITIES, Quantity
 from normlib.figures import starts, style
 
@@ -170,6 +170,6 @@ def conditioned(table: pd.DataFrame, quantities: Sequence[Quantity]) -> pd.DataF
     Of a run and the same run cut short, one is left.
     """
     first = table[table["epoch"] == 1].dropna(subset=list(quantities), how="all")
-    fixup = first["initialization"] == "fixup"
-    named = first.assign(condition=first["norm"].astype(str).where(~fixup, "fixup"))
+    starts_of = zip(first["norm"], first["initialization"], strict=True)
+    named = first.assign(condition=[condition(str(norm), start) for norm, start in starts_of])
     return named.drop_duplicates(["model", "condition", "seed"], keep="last")

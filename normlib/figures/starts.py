@@ -1,4 +1,4 @@
-"""Looks of source E's methods where none has two starts, and what its figures of these share."""
+"""Looks of source E's methods where two have two starts, and what its figures of these share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,19 +8,28 @@ from matplotlib.figure import Figure
 
 from normlib.figures import palette, style
 
-#: In the order of legends; ``fixup`` is none with that start.
-CONDITIONS = ("batch", "affine", "batch-minus", "none", "fixup")
+#: In the order of legends; `analysis.histograms.condition` names them.
+CONDITIONS = ("batch", "affine", "batch-minus", "none", "fixup", "affine-data")
+
+_OTHER = {
+    "fixup": ("none (Fixup)", "#000000", "D"),
+    "affine-data": ("Affine (BN's start)", "#117733", "P"),
+}
 
 
 def label(condition: str) -> str:
     """Return a condition's name: ``none (Fixup)``."""
-    return "none (Fixup)" if condition == "fixup" else palette.label(condition)
+    return _OTHER[condition][0] if condition in _OTHER else palette.label(condition)
 
 
 def look(condition: str) -> dict[str, Any]:
-    """Return colour, marker and stroke, as matplotlib's options; Fixup is a dashed none."""
-    if condition == "fixup":
-        return {"color": "#000000", "marker": "D", "linestyle": "--"}
+    """Return colour, marker and stroke, as matplotlib's options; another start is dashed."""
+    if condition in _OTHER:
+        return {
+            "color": _OTHER[condition][1],
+            "marker": _OTHER[condition][2],
+            "linestyle": "--",
+        }
     return {
         "color": palette.colour(condition),
         "marker": palette.marker(condition),

@@ -1,4 +1,4 @@
-"""Weight normalization's start from data: what one batch would have normalized."""
+"""A start from data: layers that scale and shift normalize one batch, once."""
 
 from functools import partial
 from typing import Any
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from normlib.errors import NormlibError
+from normlib.layers.pointwise import AffineLayer
 from normlib.layers.weight import WeightNorm, dims_within, output_dim, per_slice
 from normlib.projection import sphere
 
@@ -16,34 +17,38 @@ LENGTH, DIRECTION = "parametrizations.weight.original0", "parametrizations.weigh
 
 
 def initialize_from_data(model: nn.Module, batch: Tensor) -> nn.Module:
-    """Let each weight-normalized layer give mean 0 and variance 1 on ``batch``, to begin with.
+    """Let each layer with a scale ``g`` and shift ``b`` give mean 0 and variance 1 on ``batch``.
 
+    Such layers are the weight-normalized ones, with the lengths of their weights, and AffineLayer.
     One pass goes through the model. Where a layer gives ``y``, with ``mu`` and the biased
     ``sigma2`` of each feature over the batch and all positions,
 
         g = g / sqrt(sigma2),   b = (b - mu) / sqrt(sigma2)
 
     and ``(y - mu) / sqrt(sigma2)`` goes on to the next: a batch normalization that is done once.
+    A network with AffineLayer in place of BatchNorm then computes on ``batch`` what it would with
+    BatchNorm at its start, but for BatchNorm's eps.
 
     The pass is made in the mode the model is in, without gradients; dropout and running averages
     act as always. Either all layers are changed or, with an error, none.
 
     Args:
-        model: Holds linear or convolutional layers with `weight_norm` or `centered_weight_norm`
-            of one norm per feature, each with a bias; changed in place and returned. Other layers
-            stay as they are.
+        model: Holds `AffineLayer`, or linear or convolutional layers with `weight_norm` or
+            `centered_weight_norm` of one norm per feature, each with a bias; changed in place and
+            returned. Other layers stay as they are.
         batch: Its input.
 
     Raises:
-        NormlibError: no layer is weight-normalized; one has no bias, has not one norm per feature,
-            does not run exactly once, or gives a feature that is constant on the batch.
+        NormlibError: there is no such layer; one has no bias, has not one norm per feature, does
+            not run exactly once, or gives a feature that is constant on the batch.
 
     Source: Salimans and Kingma 2016, section 3, https://arxiv.org/abs/1602.07868
     """
-    layers = {name: m for name, m in model.named_modules() if _is_weight_normalized(m)}
+    layers = {name: m for name, m in model.named_modules() if _length(m) is not None}
     if not layers:
         raise NormlibError(
-            f"this {type(model).__name__} has no weight-normalized layer; apply weight_norm first"
+            f"this {type(model).__name__} has neither a weight-normalized layer nor an "
+            "AffineLayer; apply weight_norm first"
         )
     for name, layer in layers.items():
         if getattr(layer, "bias", None) is None:
@@ -60,7 +65,7 @@ def initialize_from_data(model: nn.Module, batch: Tensor) -> nn.Module:
         raise NormlibError(f"the batch does not reach layer {idle[0]!r}; leave it unnormalized")
     with torch.no_grad():
         for name, (mu, sigma) in found.items():
-            g, b = layers[name].get_parameter(LENGTH), layers[name].get_parameter("bias")
+            g, b = _scale(layers[name]), layers[name].get_parameter("bias")
             g.div_(sigma.reshape_as(g))
             b.sub_(mu.reshape_as(b)).div_(sigma.reshape_as(b))
     return model
@@ -73,14 +78,7 @@ def _pass_on(name: str, found: Statistics, layer: nn.Module, args: Any, y: Tenso
             f"layer {name!r} runs more than once in a pass, so that one length cannot suit all; "
             "the start from data is not for recurrent or shared layers"
         )
-    g, v = layer.get_parameter(LENGTH), layer.get_parameter(DIRECTION)
-    features = y.dim() + 1 - v.dim()  # dimension 1 of N x C x H x W, the last of N x C
-    count, own = y.shape[features], per_slice(v, dims_within(v, output_dim(layer)))
-    if g.numel() != count or (count > 1 and list(g.shape) != own):
-        raise NormlibError(
-            f"layer {name!r} has {count} features, and norms of shape {tuple(g.shape)}; normalize "
-            "each feature's weights by themselves, with dim=0, or 1 in a transposed convolution"
-        )
+    features = 1 if isinstance(layer, AffineLayer) else _features(name, layer, y)
     xhat, mu, sigma2 = sphere(y, [d for d in range(y.dim()) if d != features])
     # What rounding leaves of the spread of equal numbers is no spread.
     rounding = 16 * torch.finfo(sigma2.dtype).eps * mu.abs()
@@ -95,7 +93,33 @@ def _pass_on(name: str, found: Statistics, layer: nn.Module, args: Any, y: Tenso
     return xhat
 
 
-def _is_weight_normalized(module: nn.Module) -> bool:
+def _features(name: str, layer: nn.Module, y: Tensor) -> int:
+    """Return the dimension of a weight-normalized layer's output that counts its features."""
+    g, v = layer.get_parameter(LENGTH), layer.get_parameter(DIRECTION)
+    features = y.dim() + 1 - v.dim()  # dimension 1 of N x C x H x W, the last of N x C
+    count, own = y.shape[features], per_slice(v, dims_within(v, output_dim(layer)))
+    if g.numel() != count or (count > 1 and list(g.shape) != own):
+        raise NormlibError(
+            f"layer {name!r} has {count} features, and norms of shape {tuple(g.shape)}; normalize "
+            "each feature's weights by themselves, with dim=0, or 1 in a transposed convolution"
+        )
+    return features
+
+
+def _scale(layer: nn.Module) -> nn.Parameter:
+    name = _length(layer)
+    assert name is not None
+    return layer.get_parameter(name)
+
+
+def _length(module: nn.Module) -> str | None:
+    """Return the name of the parameter that scales each feature; None if nothing does."""
+    if isinstance(module, AffineLayer):
+        return "weight"
     if not parametrize.is_parametrized(module, "weight"):
-        return False
-    return isinstance(module.get_submodule("parametrizations.weight.0"), WeightNorm)
+        return None
+    return (
+        LENGTH
+        if isinstance(module.get_submodule("parametrizations.weight.0"), WeightNorm)
+        else None
+    )

@@ -17,6 +17,8 @@ def build(
 ) -> nn.Module:
     """Return the network that ``experiment`` names, starting from ``initial``.
 
+    A start from ``data`` is left to whoever has the first batch.
+
     Raises:
         CatalogueError: the norm is not one of normlib's or torch's.
         NormlibError: the norm cannot be in this network.
@@ -40,6 +42,6 @@ def build(
         size=info.shape[1:],
         eps=experiment.norm_eps,
         groups=experiment.norm_groups,
-        initialization=experiment.initialization,
+        initialization="fixup" if experiment.initialization == "fixup" else "torchvision",
         initial=initial,
     )

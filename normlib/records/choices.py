@@ -25,8 +25,10 @@ COLOR_DATASETS = ("cifar10", "synthetic-color")
 """Data sets whose images have three channels."""
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 """torchvision's, with its own names."""
-INITIALIZATIONS = {"cnn": ("glorot",), **dict.fromkeys(RESNETS, ("torchvision", "fixup"))}
+INITIALIZATIONS = {"cnn": ("glorot",), **dict.fromkeys(RESNETS, ("torchvision", "fixup", "data"))}
 """How a model can start, by model."""
+STARTED_AS = {"fixup": ("none", "torch:none"), "data": ("affine", "weight")}
+"""The norms that a start is for, where it is not for all."""
 NORMS = (
     "none",
     "batch",

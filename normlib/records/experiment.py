@@ -32,7 +32,7 @@ CHECKS: dict[str, Check] = {
     "norm": choice(*ALL_NORMS),
     "norm_eps": real(0, above=True, optional=True),
     "norm_groups": whole(1, optional=True),
-    "initialization": choice("glorot", "torchvision", "fixup"),
+    "initialization": choice("glorot", "torchvision", "fixup", "data"),
     "optimizer": choice("sgd", "adam"),
     "learning_rate": real(0, above=True),
     "momentum": real(0, below=1),
@@ -64,7 +64,7 @@ class Experiment:
     norm: str = "none"
     norm_eps: float | None = None  # None: the method's own default
     norm_groups: int | None = None
-    initialization: str = "glorot"  # uniform weights, zero biases; a ResNet: its own, or Fixup
+    initialization: str = "glorot"  # uniform weights, zero biases; a ResNet: see `initial_arrays`
     optimizer: str = "sgd"  # or "adam": betas 0.9 and 0.999, eps 1e-8
     learning_rate: float = 0.01
     momentum: float = 0.9  # of SGD

@@ -6,6 +6,7 @@ from normlib.records.choices import (
     COLOR_DATASETS,
     INITIALIZATIONS,
     RESNETS,
+    STARTED_AS,
     WITH_GROUPS,
     WITHIN_CHANNELS,
     WITHOUT_EPS,
@@ -88,10 +89,11 @@ def _check_initialization(experiment: "Experiment") -> None:
             f"initialization={initialization!r} is not known for model={model!r}; "
             f"choose {' or '.join(known)}"
         )
-    if initialization == "fixup" and experiment.norm.rpartition(":")[2] != "none":
+    norms = STARTED_AS.get(initialization, (experiment.norm,))
+    if experiment.norm not in norms:
         raise ExperimentError(
-            f"initialization='fixup' does without a norm, but norm={experiment.norm!r}; "
-            "choose norm='none'"
+            f"initialization={initialization!r} is no start for norm={experiment.norm!r}; "
+            f"choose norm={' or '.join(map(repr, norms))}"
         )
 
 

@@ -1,6 +1,6 @@
 """The plans of source E: ResNets on CIFAR-10, what normalizing and what re-scaling contribute."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from normlib.records import Experiment
 from normlib.records.choices import RESNETS
@@ -8,10 +8,12 @@ from normlib.sweep.plan import Plan
 
 METHODS = ("batch", "affine", "batch-minus", "none")
 """Both of normalizing and re-scaling, the one or the other alone, and neither."""
-STARTS = (*((norm, "torchvision") for norm in METHODS), ("none", "fixup"))
-"""The conditions whose weights and gradients are looked at: how neither starts matters, too."""
-FIXUP = (("batch", "torchvision"), ("none", "torchvision"), ("none", "fixup"))
-"""What the gain of a better start is a share of, its zero, and the better start."""
+OTHER_STARTS = (("none", "fixup"), ("affine", "data"))
+"""Two better starts without normalizing: the one source E names, and the very one of BN."""
+STARTS = (*((norm, "torchvision") for norm in METHODS), *OTHER_STARTS)
+"""The conditions whose weights and gradients are looked at."""
+REGAINED = tuple(start for start in STARTS if start[0] != "batch-minus")
+"""What the gain of a better start is a share of, its zeros, and the better starts."""
 PROTOCOL: dict[str, object] = {
     "dataset": "cifar10",
     "initialization": "torchvision",
@@ -68,41 +70,52 @@ def resnet_cpu(
 
 
 def resnet_histograms(seeds: int = 4, **fields: object) -> Plan:
-    """Return the runs whose weights and gradients are looked at, and Fixup's in place of a norm.
+    """Return the runs whose weights and gradients are looked at, and two starts in place of a norm.
 
-    ResNet18 at batch size 50, which source E does not state for its histograms; those without
-    Fixup are `resnet_ablation`'s. ResNet50 is there for what Fixup regains of BN's advantage.
-    ``fields`` change every experiment.
+    ResNet18 at batch size 50, which source E does not state for its histograms; those that start
+    as torchvision has it are `resnet_ablation`'s. ResNet50 is there for what a better start
+    regains of BN's advantage. ``fields`` change every experiment.
     """
     return Plan(
         "resnet-histograms",
         "weights and gradients of ResNet18, and what a better start is worth (source E)",
         (
-            *_started(STARTS, seeds, **{"model": "resnet18", **fields}),
-            *_started(FIXUP, seeds, **{"model": "resnet50", **fields}),
+            *_started(STARTS, range(seeds), **{"model": "resnet18", **fields}),
+            *_started(REGAINED, range(seeds), **{"model": "resnet50", **fields}),
         ),
         probes=("histograms",),
     )
 
 
 def resnet_histograms_cpu(
-    seeds: int = 4, short_seeds: int = 3, short_epochs: int = 5, **fields: object
+    seeds: int = 4,
+    whole_seeds: int = 2,
+    short_seeds: int = 3,
+    short_epochs: int = 5,
+    **fields: object,
 ) -> Plan:
-    """Return the part of `resnet_histograms` that two CPU cores can record in an hour and a half.
+    """Return the part of `resnet_histograms` that two CPU cores can record in hours.
 
-    Epoch 1 of ResNet18 is what the claims about histograms are decided on. For Fixup epochs are cut
-    to 5, in ResNet18 beside the same runs of BN and none, in ResNet50 beside those of `resnet_cpu`.
-    ``fields`` change every experiment, all but their ``epochs``.
+    Epoch 1 of ResNet18 is what the claims about histograms are decided on. Its whole runs are
+    `resnet_cpu`'s. Another start's runs are cut to 5 epochs: in ResNet18 beside the other methods'
+    whole runs and, for the seeds without such, the same runs cut short; in ResNet50 beside those
+    of `resnet_cpu`, Fixup's alone. ``fields`` change every experiment, all but the cut runs'
+    ``epochs``.
     """
+    resnet18 = {**fields, "model": "resnet18"}
     short = {**fields, "epochs": short_epochs}
+    fewer, more = range(short_seeds), range(whole_seeds, short_seeds)
+    planned = (
+        *_started(STARTS, range(seeds), **{**resnet18, "epochs": 1}),
+        *_started(STARTS[: len(METHODS)], range(whole_seeds), **resnet18),
+        *_started(OTHER_STARTS, fewer, **{**short, "model": "resnet18"}),
+        *_started(STARTS[: len(METHODS)], more, **{**short, "model": "resnet18"}),
+        *_started(OTHER_STARTS[:1], fewer, **{**short, "model": "resnet50"}),
+    )
     return Plan(
         "resnet-histograms-cpu",
-        "the part of resnet-histograms for a CPU: epoch 1 of ResNet18, Fixup cut to 5 epochs",
-        (
-            *_started(STARTS, seeds, **{"model": "resnet18", **fields, "epochs": 1}),
-            *_started(FIXUP, short_seeds, **{"model": "resnet18", **short}),
-            *_started(FIXUP[-1:], short_seeds, **{"model": "resnet50", **short}),
-        ),
+        "the part of resnet-histograms for a CPU: epoch 1, and ResNet18 whole for two seeds",
+        tuple(dict.fromkeys(planned)),  # in a trial of one epoch short runs are whole ones
         probes=("histograms",),
     )
 
@@ -145,8 +158,10 @@ def resnet_grid(
     )
 
 
-def _started(starts: Sequence[tuple[str, str]], seeds: int, **fields: object) -> list[Experiment]:
-    """Return norms with their initialization under one setting, each for seeds from 0."""
+def _started(
+    starts: Sequence[tuple[str, str]], seeds: Iterable[int], **fields: object
+) -> list[Experiment]:
+    """Return norms with their initialization under one setting, each for ``seeds``."""
     return [
         Experiment.from_dict(
             {
@@ -159,7 +174,7 @@ def _started(starts: Sequence[tuple[str, str]], seeds: int, **fields: object) ->
             }
         )
         for norm, start in starts
-        for seed in range(seeds)
+        for seed in seeds
     ]
 
 

@@ -76,8 +76,8 @@ def fake_probed(
     return dataclasses.replace(record(run), arrays=arrays, packed=packed)
 
 
-def like_the_source(seeds: int = 4, fixup: bool = True) -> list[Record]:
-    """Runs in which the source's claims on distributions hold, Fixup's start beside them."""
+def like_the_source(seeds: int = 4, others: bool = True) -> list[Record]:
+    """Runs in which the source's claims on distributions hold, two other starts beside them."""
     rows = []
     for seed in range(seeds):
         for norm, late, doublings in (
@@ -90,9 +90,11 @@ def like_the_source(seeds: int = 4, fixup: bool = True) -> list[Record]:
             noise = 1 + 0.01 * np.random.default_rng([seed, len(norm)]).normal()
             of = widths(input_late_gradients=late * noise)
             rows.append(fake_probed(run, of, even_scales(doublings + noise / 10)))
-        if fixup:
+        if others:
             scales = even_scales(0.5)
             scales[0, 1] = 0.0  # a classifier that starts at 0 passes no gradient on
             run = RUN.replace(norm="none", initialization="fixup", seed=seed)
             rows.append(fake_probed(run, widths(), scales))
+            run = RUN.replace(norm="affine", initialization="data", seed=seed)
+            rows.append(fake_probed(run, widths(), even_scales(1.0)))
     return rows

@@ -124,3 +124,26 @@ def test_fixup_trains() -> None:
     record = train(RESNET18.replace(norm="none", initialization="fixup", epochs=1, train_size=60))
     assert record.status == "finished"
     assert record.history["train_loss_running"][0] < 3
+
+
+@pytest.mark.parametrize("norm", ["affine", "weight"])
+def test_a_start_from_data_is_that_of_batch_norm_and_outlives_interruptions(
+    norm: str, tmp_path: Path
+) -> None:
+    """The first batch's loss is that under BatchNorm, which is another one without such a start."""
+    started = RESNET18.replace(norm=norm, initialization="data", epochs=3)
+    one_update = RESNET18.replace(train_size=20, epochs=1)
+    losses = {
+        run: train(one_update.replace(norm=run[0], initialization=run[1])).history[
+            "train_loss_running"
+        ][0]
+        for run in [("batch", "torchvision"), (norm, "data"), (norm, "torchvision")]
+    }
+    batch = losses.pop(("batch", "torchvision"))
+    assert losses[norm, "data"] == pytest.approx(batch, rel=1e-3)
+    assert losses[norm, "torchvision"] != pytest.approx(batch, rel=1e-2)
+    whole = train(started)
+    assert whole.status == "finished"
+    with pytest.raises(Interrupted):
+        train(started, checkpoint=tmp_path / "run.npz", should_stop=lambda: True)
+    assert results(train(started, checkpoint=tmp_path / "run.npz")) == results(whole)

@@ -88,6 +88,12 @@ FIELDS = [
         "norm='batch'",
         "choose norm='none'",
     ),
+    (
+        "a start from data without a scale",
+        RESNET | {"initialization": "data", "norm": "none"},
+        "norm='none'",
+        "choose norm='affine'",
+    ),
     ("ResNet misspelt", {"model": "resnet51"}, "model='resnet51'", "did you mean resnet"),
     ("last batch padded", {"last_batch": "pad"}, "last_batch='pad'", "choose one of"),
 ]

@@ -54,7 +54,7 @@ def execute(store, monkeypatch):
 
 @pytest.mark.parametrize(
     "records",
-    [[], like_the_source(1, fixup=False), [*like_the_source(), *LONG, BROKEN]],
+    [[], like_the_source(1, others=False), [*like_the_source(), *LONG, BROKEN]],
     ids=["nothing", "a part", "all of epoch 1, and more"],
 )
 def test_every_number_of_the_prose_is_there(execute, records, capsys):
@@ -77,10 +77,11 @@ def test_verdicts_follow_the_records(execute, capsys):
 
 def test_coverage_is_said_in_words(measured):
     assert "No run has been measured" in recorded([])
-    assert "BN 1, Affine 1, BN-minus 1, none 1, none (Fixup) 0; 5 of them" in recorded(
-        measured(like_the_source(1, fixup=False))
+    assert (
+        "BN 1, Affine 1, BN-minus 1, none 1, none (Fixup) 0, Affine (BN's start) 0; 6 of them"
+        in recorded(measured(like_the_source(1, others=False)))
     )
-    assert recorded(measured(like_the_source())).endswith("none (Fixup) 4.")
+    assert recorded(measured(like_the_source())).endswith("none (Fixup) 4, Affine (BN's start) 4.")
 
 
 def test_the_prose_types_no_result():
@@ -109,7 +110,7 @@ def test_densities_are_drawn_of_every_condition_that_has_runs(measured):
     assert titles == [starts.label(name) for name in starts.CONDITIONS]
     assert "none\N{NO-BREAK SPACE}(Fixup):\N{NO-BREAK SPACE}2" in figure._supxlabel.get_text()
     figure = drawn.overlaid(runs, ("final", "late"), plan="a plan")
-    assert [len(one.patches) for one in figure.axes] == [5, 5]
+    assert [len(one.patches) for one in figure.axes] == [6, 6]
 
 
 def test_an_interval_takes_three_seeds(measured):
@@ -141,4 +142,4 @@ def test_scales_of_zero_are_left_out(measured):
     named = [
         sum(not line.get_label().startswith("_") for line in axes.lines) for axes in figure.axes
     ]
-    assert named == [5, 5, 4, 5]
+    assert named == [6, 6, 5, 6]

@@ -1,18 +1,21 @@
-"""The start of weight normalization from one batch, layer by layer."""
+"""The start of layers that scale and shift from one batch, layer by layer."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from normlib.errors import NormlibError
 from normlib.layers.centered_weight import centered_weight_norm
 from normlib.layers.data_init import initialize_from_data
 from normlib.layers.weight import output_dim, weight_norm
+from normlib.surgery import convert
 from tests.layers.measure import seeded
 
 Put = Callable[..., nn.Module]
@@ -64,6 +67,27 @@ def test_every_layer_gives_mean_0_and_variance_1(put: Put) -> None:
         torch.testing.assert_close(y.var(dims, correction=0), one, rtol=1e-12, atol=0)
     for layer, direction in zip(_weighty(model), directions, strict=True):
         assert torch.equal(layer.parametrizations.weight.original1, direction)
+
+
+def test_an_affine_layer_starts_as_batch_normalization_would() -> None:
+    """In a ResNet: its outputs, and its scales and shifts against NumPy's statistics."""
+    torch.manual_seed(0)
+    plain = torchvision.models.resnet18(num_classes=5).double().train()
+    for m in plain.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.eps = 1e-14  # torch takes no 0
+    model = convert(copy.deepcopy(plain), "affine")
+    batch = _batch(6, 3, 40, 40)
+    entering: list[Tensor] = []
+    hook = plain.bn1.register_forward_hook(lambda m, args, y: entering.append(args[0]))
+    expected = plain(batch)
+    hook.remove()
+    assert initialize_from_data(model, batch) is model
+    torch.testing.assert_close(model(batch), expected, rtol=1e-9, atol=1e-9)
+    x = entering[0].detach().numpy()
+    mu, sigma = x.mean((0, 2, 3)), x.std((0, 2, 3))
+    np.testing.assert_allclose(model.bn1.weight.detach().numpy(), 1 / sigma, rtol=1e-10)
+    np.testing.assert_allclose(model.bn1.bias.detach().numpy(), -mu / sigma, rtol=1e-9)
 
 
 def test_it_is_one_batch_normalization_folded_in() -> None:
@@ -128,7 +152,7 @@ def _constant() -> nn.Module:
 
 
 REFUSED = {
-    "nothing": (lambda: nn.Linear(3, 4), r"this Linear has no weight-normalized layer"),
+    "nothing": (lambda: nn.Linear(3, 4), r"neither a weight-normalized layer nor an AffineLayer"),
     "no bias": (lambda: nn.Sequential(weight_norm(nn.Linear(3, 4, bias=False))),
                 r"layer '0' has no bias"),
     "one norm": (lambda: weight_norm(nn.Linear(3, 4), dim=None), r"has 4 features, and norms of"),

@@ -119,23 +119,28 @@ def conditions(runs):
     return Counter((run.model, run.norm, run.initialization, run.epochs) for run in runs)
 
 
-def test_histograms_are_of_four_methods_and_of_another_start():
-    starts = [(norm, "torchvision") for norm in ("batch", "affine", "batch-minus", "none")]
-    starts.append(("none", "fixup"))
-    regained = [starts[0], *starts[3:]]
+def test_histograms_are_of_four_methods_and_of_two_other_starts():
+    methods = [(norm, "torchvision") for norm in ("batch", "affine", "batch-minus", "none")]
+    others = [("none", "fixup"), ("affine", "data")]
     assert conditions(HISTOGRAMS) == {
-        **{("resnet18", *start, 15): 4 for start in starts},
-        **{("resnet50", *start, 15): 4 for start in regained},
+        **{("resnet18", *start, 15): 4 for start in (*methods, *others)},
+        **{("resnet50", *start, 15): 4 for start in (*methods[:2], methods[3], *others)},
     }
     assert conditions(HISTOGRAMS_CPU) == {
-        **{("resnet18", *start, 1): 4 for start in starts},
-        **{("resnet18", *start, 5): 3 for start in regained},
-        ("resnet50", *starts[-1], 5): 3,
+        **{("resnet18", *start, 1): 4 for start in (*methods, *others)},
+        **{("resnet18", *start, 15): 2 for start in methods},
+        **{("resnet18", *start, 5): 1 for start in methods},
+        **{("resnet18", *start, 5): 3 for start in others},
+        ("resnet50", *others[0], 5): 3,
     }
     plain = {run for run in HISTOGRAMS if run.initialization == "torchvision"}
     assert plain < set(ABLATION)
+    assert {run for run in HISTOGRAMS_CPU if run.epochs == 15} == set(ON_CPU) & plain
     assert {run.batch_size for run in (*HISTOGRAMS, *HISTOGRAMS_CPU)} == {50}
-    assert [run.epochs for run in HISTOGRAMS_CPU[:20]] == [1] * 20, "what decides comes first"
+    assert [run.epochs for run in HISTOGRAMS_CPU[:24]] == [1] * 24, "what decides comes first"
+    assert {run.seed for run in HISTOGRAMS_CPU if run.epochs > 1 and run.model == "resnet18"} == {
+        *range(3)
+    }
 
 
 def test_probes_are_asked_for_by_the_plans_that_need_them():

@@ -60,16 +60,16 @@ def versus_none(norm: str, initialization: str = "torchvision") -> Contrast:
     )
 
 
-def half_regained(model: str) -> Contrast:
-    r"""Return what none under Fixup has above the middle of BN and none.
+def half_regained(model: str, norm: str = "none", start: str = "fixup") -> Contrast:
+    r"""Return what a method under another start has above the middle of BN and itself without.
 
-    $y_{\text{Fixup}} - \frac12 (y_{\text{batch}} + y_{\text{none}})$, above 0 where the start alone
-    regains more than half of BN's advantage.
+    $y_{\text{started}} - \frac12 (y_{\text{batch}} + y_{\text{norm}})$, above 0 where the start
+    alone regains more than half of BN's advantage.
     """
-    batch, none = (Cell(model=model, batch_size=50, norm=norm) for norm in ("batch", "none"))
-    fixup = Cell(model=model, batch_size=50, norm="none", initialization="fixup")
-    words = f"(`none` started by fixup) above the middle of `batch` and `none`, {none.place}"
-    return combined(words, ((1.0, single(fixup)), (-0.5, single(batch)), (-0.5, single(none))))
+    batch, plain = (Cell(model=model, batch_size=50, norm=one) for one in ("batch", norm))
+    started = Cell(model=model, batch_size=50, norm=norm, initialization=start)
+    words = f"(`{norm}` started by {start}) above the middle of `batch` and `{norm}`, {plain.place}"
+    return combined(words, ((1.0, single(started)), (-0.5, single(batch)), (-0.5, single(plain))))
 
 
 CLAIMS_DISTRIBUTIONS = (
@@ -142,7 +142,8 @@ CLAIMS_DISTRIBUTIONS = (
             "more than half of what `batch` has above `none`, so that it is above the middle of "
             "the two. One significant reversal contradicts the claim, as far as Fixup stands for "
             "a better start. Beside it: BN's advantage itself, without which there is nothing to "
-            "regain; ResNet50; and the scales after 20 updates."
+            "regain; ResNet50; the scales after 20 updates; and `affine` with the very start of "
+            "BN, its scales and shifts set so that each layer normalizes the first batch."
         ),
         decision="runs",
         chapters=HERE,
@@ -157,6 +158,9 @@ CLAIMS_DISTRIBUTIONS = (
             above(half_regained("resnet50"), role="secondary"),
             above(half_regained("resnet50"), 0.0, EPOCH_5, "secondary"),
             *(under(versus_none("none", "fixup"), 0.0, one, "secondary") for one in START),
+            above(half_regained("resnet18", "affine", "data"), role="secondary"),
+            above(half_regained("resnet18", "affine", "data"), 0.0, EPOCH_5, "secondary"),
+            *(under(versus_none("affine", "data"), 0.0, one, "secondary") for one in START),
             *(
                 under(versus_none(norm), 0.0, outcome, "secondary")
                 for norm in ("batch", "affine")

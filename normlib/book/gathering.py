@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from normlib.records import Experiment, Record, Store
+from normlib.records.choices import STARTED_AS
 from normlib.sweep.plans import PLANS, Plan
 
 
@@ -33,9 +34,9 @@ class Gathered:
         if not self.missing:
             return f"All {total} runs of plan {self.label} are recorded."
         # Counted in the plan's order of conditions, whichever runs happen to be there.
-        lacking = {run.norm: 0 for run in self.plan.experiments}
+        lacking = dict.fromkeys(map(_condition, self.plan.experiments), 0)
         for run in self.missing:
-            lacking[run.norm] += 1
+            lacking[_condition(run)] += 1
         named = ", ".join(f"{norm} {count}" for norm, count in lacking.items() if count)
         remedy = (
             f"normlib run {self.plan.name}"
@@ -47,6 +48,11 @@ class Gathered:
             f"Missing runs by condition: {named}.\n"
             f"What follows uses what is there. To compute the rest: {remedy}"
         )
+
+
+def _condition(run: Experiment) -> str:
+    """Return a run's norm, and its start if it is for that norm alone: ``none (fixup)``."""
+    return f"{run.norm} ({run.initialization})" if run.initialization in STARTED_AS else run.norm
 
 
 def gather(plan: Plan, *, compute: bool = False, store: Store | None = None) -> Gathered:

@@ -78,8 +78,16 @@ def estimate(result: Result) -> str:
 
 
 def sentence(results: Iterable[Result]) -> str:
-    """Return comparisons with their numbers, for a sentence: ``BN − none +0.31 [...]; ...``."""
-    return "; ".join(f"{comparison(one.test)} {estimate(one)}" for one in results)
+    """Return comparisons with their numbers, for a sentence: ``BN − none +0.31 [...]; ...``.
+
+    What is no accuracy is named, with its unit: ``BN, widening of gradients, in doublings, +0.31``.
+    """
+    said = []
+    for one in results:
+        what, unit = QUANTITIES[one.test.outcome.quantity]
+        named = "" if unit == "points" else f", {what}, in {'percent' if unit == '%' else unit},"
+        said.append(f"{comparison(one.test)}{named} {estimate(one)}")
+    return "; ".join(said)
 
 
 def evidence(verdict: Verdict) -> str:

@@ -9,27 +9,35 @@ from numpy.typing import NDArray
 from normlib.analysis import statistics
 from normlib.analysis.histograms import Probed, condition, first_epoch
 from normlib.analysis.outcome import FEWEST, Quantity
-from normlib.book.showing import signed
 from normlib.figures import starts
 from normlib.figures.resnets import network
 from normlib.records import Experiment
 
 
 def covered(experiments: Iterable[Experiment], runs: Iterable[Probed]) -> pd.DataFrame:
-    """Return a row per network, condition and length of run: runs planned and runs measured."""
+    """Return a row per network and condition: runs measured of planned, a column per length."""
     measured = {run.key for run in runs}
-    counts: dict[tuple[str, str, int], list[int]] = {}
-    for run in dict.fromkeys(experiments):
-        count = counts.setdefault(
-            (run.model, condition(run.norm, run.initialization), run.epochs), [0, 0]
-        )
-        count[0] += 1
-        count[1] += run.key in measured
+    planned = list(dict.fromkeys(experiments))
+    lengths = sorted({run.epochs for run in planned})
+    counts: dict[tuple[str, str], dict[int, list[bool]]] = {}
+    for run in planned:
+        row = counts.setdefault((run.model, condition(run.norm, run.initialization)), {})
+        row.setdefault(run.epochs, []).append(run.key in measured)
+    order = sorted(counts, key=lambda row: (row[0], starts.CONDITIONS.index(row[1])))
     rows = [
-        (network(model), starts.label(name), epochs, planned, found)
-        for (model, name, epochs), (planned, found) in counts.items()
+        (
+            network(model),
+            starts.label(name),
+            *(_of(counts[model, name].get(length)) for length in lengths),
+        )
+        for model, name in order
     ]
-    return pd.DataFrame(rows, columns=["network", "condition", "epochs", "planned", "measured"])
+    names = [f"{length} {'epoch' if length == 1 else 'epochs'}" for length in lengths]
+    return pd.DataFrame(rows, columns=["network", "condition", *names])
+
+
+def _of(there: list[bool] | None) -> str | None:
+    return None if there is None else f"{sum(there)} of {len(there)}"
 
 
 def first_epochs(runs: Iterable[Probed], model: str = "resnet18") -> dict[str, int]:
@@ -57,16 +65,16 @@ def recorded(runs: Iterable[Probed]) -> str:
 
 
 def means(table: pd.DataFrame, quantities: Mapping[Quantity, str]) -> pd.DataFrame:
-    """Return a row per condition: seeds, and each quantity's mean with its 95% interval.
+    """Return a row per quantity, a column per condition: the mean and half its 95% interval.
 
     ``table`` is `figures.early_updates.conditioned`'s; of fewer than three seeds no interval.
     """
-    rows = []
+    columns: dict[str, list[str | None]] = {"": [*quantities.values(), "seeds"]}
     for name in starts.present(table):
         own = table[table["condition"] == name]
         cells = [_mean(own[quantity].dropna().to_numpy(dtype=float)) for quantity in quantities]
-        rows.append((starts.label(name), own["seed"].nunique(), *cells))
-    return pd.DataFrame(rows, columns=["condition", "seeds", *quantities.values()])
+        columns[starts.label(name)] = [*cells, str(own["seed"].nunique())]
+    return pd.DataFrame(columns)
 
 
 def rounded(table: pd.DataFrame, quantities: Sequence[Quantity]) -> list[str]:
@@ -84,7 +92,12 @@ def _mean(values: NDArray[np.float64]) -> str | None:
     if not values.size:
         return None
     if values.size < FEWEST:
-        return f"{signed(float(values.mean()))} ({'one run' if values.size == 1 else 'two runs'})"
+        return f"{_number(values.mean())} ({'one run' if values.size == 1 else 'two runs'})"
     found = statistics.mean_interval(values)
-    low, high = signed(found.low), signed(found.high)
-    return f"{signed(found.mean)} [{low},\N{NO-BREAK SPACE}{high}]"
+    half = _number((found.high - found.low) / 2)
+    return f"{_number(found.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{half}"
+
+
+def _number(value: float) -> str:
+    """Return ``value`` to three digits or one decimal place, which a distance can bear."""
+    return f"{value:.1f}".replace("-", "\N{MINUS SIGN}")

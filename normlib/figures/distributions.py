@@ -1,12 +1,13 @@
 """Source E's histograms of weights and gradients, as densities over all seeds of a condition."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from normlib.analysis.early_updates import pooled, spreads
 from normlib.analysis.histograms import Histogram, Kind, Layer, Period, Probed
@@ -14,8 +15,12 @@ from normlib.figures import starts, style
 
 #: Of which a panel overlays two: the layer, and the first or last updates.
 Where = tuple[Layer, Period]
-#: The share of values that a panel shows of a distribution of middling width, and how finely.
-SHOWN, CELLS = 0.97, 80
+#: The share of values that a panel shows of its widest distribution.
+SHOWN = 0.97
+#: In how many cells; those of gradients are of very different widths.
+CELLS: dict[Kind, int] = {"weights": 80, "gradients": 160}
+#: Densities of gradients are shown down to this share of the highest.
+LOWEST = 1e-4
 
 
 def changes(
@@ -23,7 +28,7 @@ def changes(
 ) -> Figure:
     """Draw a panel per condition that overlays two distributions of weights or gradients.
 
-    The horizontal axis of gradients ends between where SHOWN of the one and of the other lie.
+    Densities of gradients are on a logarithmic scale.
     """
     shown = _conditions(runs)
     names = shown or list(starts.CONDITIONS)
@@ -35,21 +40,14 @@ def changes(
             found = [
                 pooled(runs, name, epoch, when, layer, kind) for layer, when in (first, second)
             ]
-            if None in found:
+            there = [histogram for histogram in found if histogram is not None]
+            if len(there) < len(found):
                 style.say_empty(one)
                 continue
-            edges = _edges([histogram for histogram in found if histogram is not None], kind)
-            colour = starts.look(name)["color"]
-            for (layer, when), histogram, filled in zip(
-                (first, second), found, (True, False), strict=True
-            ):
-                if histogram is not None:
-                    density = histogram.density(edges)
-                    said = f"{layer}-{when}"
-                    if filled:
-                        one.stairs(density, edges, fill=True, color=colour, alpha=0.3, label=said)
-                    else:
-                        one.stairs(density, edges, color=colour, lw=1.6, label=said)
+            edges, colour = _edges(there, kind), starts.look(name)["color"]
+            looks = {"fill": True, "color": colour, "alpha": 0.3}, {"color": colour, "lw": 1.6}
+            for (layer, when), histogram, look in zip((first, second), there, looks, strict=True):
+                _outline(one, histogram, edges, kind, label=f"{layer}-{when}", **look)
             _finish(one, starts.label(name), kind)
             one.legend(loc="upper right", fontsize=8)
         starts.sign(figure, _table(runs), plan)
@@ -71,8 +69,7 @@ def overlaid(runs: Sequence[Probed], where: Where, *, plan: str, epoch: int = 1)
             edges = _edges(list(there.values()), kind)
             for name, histogram in there.items():
                 look = {k: v for k, v in starts.look(name).items() if k != "marker"}
-                density = histogram.density(edges)
-                one.stairs(density, edges, label=starts.label(name), lw=1.6, **look)
+                _outline(one, histogram, edges, kind, label=starts.label(name), lw=1.6, **look)
             _finish(one, f"{layer}-{when} {kind}", kind)
         starts.legend(figure, shown, axes[0])
         starts.sign(figure, _table(runs), plan)
@@ -88,16 +85,13 @@ def _table(runs: Sequence[Probed]) -> pd.DataFrame:
 
 
 def _edges(found: Sequence[Histogram], kind: Kind) -> np.ndarray:
-    """Return cells to where SHOWN of the gradients are within, by geometric mean, or most weights.
+    """Return cells to where SHOWN of the widest distribution are within, of weights nearly all.
 
-    Gradients have far tails, and scales of their own; weights have neither.
+    Gradients have far tails, weights have none.
     """
-    ends = [_end(one) for one in found if one.finite]
-    ends = [end for end in ends if end > 0]
-    end = float(np.exp(np.mean(np.log(ends)))) if ends else 1.0
-    if kind == "weights" and ends:
-        end = 1.3 * max(ends)
-    return np.linspace(-end, end, CELLS + 1)
+    end = max((_end(one) for one in found if one.finite), default=0.0) or 1.0
+    end *= 1.3 if kind == "weights" else 1.0
+    return np.linspace(-end, end, CELLS[kind] + 1)
 
 
 def _end(found: Histogram) -> float:
@@ -108,10 +102,23 @@ def _end(found: Histogram) -> float:
     return float(size[order][int(np.searchsorted(reached, SHOWN * reached[-1]))])
 
 
+def _outline(axes: Axes, histogram: Histogram, edges: np.ndarray, kind: Kind, **look: Any) -> None:
+    """Draw a density; that of gradients from LOWEST of its highest point on, for a log scale."""
+    density = histogram.density(edges)
+    lowest = LOWEST * float(np.nanmax(density, initial=0.0)) if kind == "gradients" else 0.0
+    baseline = lowest if look.get("fill") else None  # an outline has no sides
+    axes.stairs(np.maximum(density, lowest), edges, baseline=baseline, **look)
+
+
 def _finish(axes: Axes, title: str, kind: Kind) -> None:
     what = "weight" if kind == "weights" else "gradient of the mean loss"
     axes.set(title=title, xlabel=what, ylabel="density")
-    axes.set_yticks([])
+    if kind == "gradients":  # a narrow peak would hide how far the tails reach
+        axes.set_yscale("log")
+        axes.set_ylabel("density (log)")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.ticklabel_format(axis="x", style="sci", scilimits=(-2, 2))
-    axes.set_ylim(bottom=0)

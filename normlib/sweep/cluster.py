@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from normlib import atomic
 from normlib.records import Experiment, Store, fingerprint
 from normlib.sweep import unit
 from normlib.sweep.cost import Costs, duration
@@ -19,6 +18,7 @@ from normlib.sweep.loop import Outcome, Sweep
 from normlib.sweep.place import Event, Place
 from normlib.sweep.probing import probes_of
 from normlib.sweep.seat import Seat
+from normlib.sweep.todo import prepared
 
 __all__ = ["ClusterError", "compute"]
 
@@ -50,23 +50,18 @@ def compute(
     is lost is waited for, with ``patience`` in seconds. Otherwise like `normlib.sweep.compute`.
     Raises ClusterError if Dask is not installed or no scheduler answers.
     """
-    records, _ = store.scan()
-    recorded = store.recorded(probes)
-    for folder in store.folders:
-        atomic.remove_orphans(folder)
-    runs = list(dict.fromkeys(experiments))
-    todo = [run for run in runs if run.key not in recorded]
-    if not todo:
+    todo = prepared(experiments, store, probes)
+    if not todo.runs:
         return Outcome()
     sweep = _Clustered(
-        todo,
+        todo.runs,
         store,
-        Costs(records, device),
+        Costs(todo.records, device),
         scheduler=scheduler,
-        most=workers or len(todo),
+        most=workers or len(todo.runs),
         patience=patience,
         job={"threads": threads, "device": device, "trainer": trainer},
-        done=[run.key for run in runs if run.key in recorded],
+        done=[run.key for run in todo.done],
         probes=probes,
     )
     sweep.run(budget)

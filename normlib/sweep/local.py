@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from normlib import atomic
 from normlib.records import Experiment, Store
 from normlib.sweep import checkpoints
 from normlib.sweep.cost import Costs
@@ -12,17 +11,7 @@ from normlib.sweep.loop import Outcome, Sweep
 from normlib.sweep.place import Event
 from normlib.sweep.probing import probes_of
 from normlib.sweep.process import Process, framework_of
-
-
-def missing(
-    experiments: Iterable[Experiment], store: Store, probes: Sequence[str] = ()
-) -> list[Experiment]:
-    """Return the experiments without a record in ``store``, each once, in their order.
-
-    A record that lacks the arrays of one of the ``probes`` is none.
-    """
-    recorded = store.recorded(probes)
-    return [run for run in dict.fromkeys(experiments) if run.key not in recorded]
+from normlib.sweep.todo import prepared
 
 
 def compute(
@@ -49,16 +38,11 @@ def compute(
     without ``reuse`` every run has a process of its own.
     """
     waiting = waiting or checkpoints.folder()
-    records, _ = store.scan()
-    recorded = store.recorded(probes)
-    checkpoints.sweep_out(waiting, recorded)
-    for folder in store.folders:
-        atomic.remove_orphans(folder)
-    todo = [run for run in dict.fromkeys(experiments) if run.key not in recorded]
-    count = max(1, min(workers or os.cpu_count() or 1, len(todo)))
-    costs = Costs(records, device)
-    sweep = _Local(todo, store, costs, waiting, threads, device, trainer, reuse, count, probes)
-    if todo:
+    todo = prepared(experiments, store, probes, waiting)
+    count = max(1, min(workers or os.cpu_count() or 1, len(todo.runs)))
+    costs = Costs(todo.records, device)
+    sweep = _Local(todo.runs, store, costs, waiting, threads, device, trainer, reuse, count, probes)
+    if todo.runs:
         sweep.run(budget)
     return sweep.outcome
 

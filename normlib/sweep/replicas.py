@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from normlib import atomic
 from normlib.datasets import ImageSet, load
 from normlib.engine.interrupted import Interrupted
 from normlib.errors import NormlibError
@@ -19,6 +18,7 @@ from normlib.sweep.loop import Outcome, Sweep
 from normlib.sweep.place import Event
 from normlib.sweep.probing import probes_of
 from normlib.sweep.process import framework_of
+from normlib.sweep.todo import prepared
 
 if TYPE_CHECKING:
     import torch
@@ -53,19 +53,14 @@ def compute(
     Raises NormlibError if there is no such device, or a run's norm is another framework's.
     """
     waiting = waiting or checkpoints.folder()
-    records, _ = store.scan()
-    recorded = store.recorded(probes)
-    checkpoints.sweep_out(waiting, recorded)
-    for folder in store.folders:
-        atomic.remove_orphans(folder)
-    todo = [run for run in dict.fromkeys(experiments) if run.key not in recorded]
-    foreign = [run.norm for run in todo if framework_of(run) != "torch"]
+    todo = prepared(experiments, store, probes, waiting)
+    foreign = [run.norm for run in todo.runs if framework_of(run) != "torch"]
     if foreign:
         raise NormlibError(
             f"norm {foreign[0]!r} is not computed by replicas; leave out --replicas, or choose "
             "other runs with --only"
         )
-    if not todo:
+    if not todo.runs:
         return Outcome()
     import torch  # takes seconds, and a sweep with nothing to do needs none
 
@@ -75,7 +70,7 @@ def compute(
     fingerprint.code_state()  # now, before anybody edits the source that is about to run
     where = usable(device)
     sweep = _Replicas(
-        todo, store, Costs(records, device), waiting, threads, where, replicas, probes
+        todo.runs, store, Costs(todo.records, device), waiting, threads, where, replicas, probes
     )
     with processor(threads), torch.random.fork_rng():
         sweep.run(budget)

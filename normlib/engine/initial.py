@@ -16,6 +16,8 @@ def initial_arrays(experiment: Experiment) -> Arrays:
     """Return the arrays of `shapes`, drawn as the field ``initialization`` says.
 
     - ``glorot``: weights ``W ~ U(-a, a)``, ``a = sqrt(6 / (fan_in + fan_out))``; zero biases.
+    - ``torch``: PyTorch's for linear layers and convolutions: weights and biases ``U(-a, a)``,
+      ``a = 1 / sqrt(fan_in)``.
     - ``torchvision``: convolutions ``W ~ N(0, 2 / fan_out)``; the classifier's weight and bias
       ``U(-a, a)``, ``a = 1 / sqrt(fan_in)``.
     - ``fixup``: as ``torchvision``, from where the network itself goes on.
@@ -37,6 +39,14 @@ def initial_arrays(experiment: Experiment) -> Arrays:
             else np.zeros(shape, np.float32)
             for name, shape in layers.items()
         }
+    if experiment.initialization == "torch":
+        fan_in = {_layer(name): math.prod(s[1:]) for name, s in layers.items() if len(s) > 1}
+        return {
+            name: _uniform(
+                _generator(experiment.seed, name), shape, 1 / math.sqrt(fan_in[_layer(name)])
+            )
+            for name, shape in layers.items()
+        }
     features = layers["fc.weight"][1]
     return {
         name: _he_normal(_generator(experiment.seed, name), shape)
@@ -44,6 +54,10 @@ def initial_arrays(experiment: Experiment) -> Arrays:
         else _uniform(_generator(experiment.seed, name), shape, 1 / math.sqrt(features))
         for name, shape in layers.items()
     }
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _generator(seed: int, name: str) -> np.random.Generator:

@@ -1,5 +1,6 @@
 """Names and shapes of the parameters outside the norms, by framework-free rules."""
 
+import math
 from collections.abc import Iterator
 
 from normlib.datasets import INFO
@@ -23,22 +24,47 @@ def shapes(experiment: Experiment) -> dict[str, Shape]:
 
     ``cnn``: a 5x5 convolution with padding 2 to ``width`` channels, pooling by 2, a fully
     connected layer of ``hidden`` units and one of as many outputs as the data set has classes.
-    A ResNet: torchvision's, without those of its norms.
+    ``mlp``: a fully connected layer of ``hidden`` units and one of as many outputs as classes.
+    ``vgg``: see `models.VGG`. A ResNet: torchvision's, without those of its norms.
     """
     info = INFO[experiment.dataset]
     classes = len(info.classes)
     if experiment.model in BLOCKS:
         return dict(_resnet(experiment.model, info.shape[0], classes))
-    channels, height, rows = info.shape
-    features = experiment.width * (height // 2) * (rows // 2)
+    convolutions, features = {
+        "cnn": _cnn,
+        "mlp": lambda experiment, shape: ({}, math.prod(shape)),
+        "vgg": _vgg,
+    }[experiment.model](experiment, info.shape)
     return {
-        "conv.weight": (experiment.width, channels, 5, 5),
-        "conv.bias": (experiment.width,),
+        **convolutions,
         "fc.weight": (experiment.hidden, features),
         "fc.bias": (experiment.hidden,),
         "out.weight": (classes, experiment.hidden),
         "out.bias": (classes,),
     }
+
+
+def _cnn(experiment: Experiment, image: Shape) -> tuple[dict[str, Shape], int]:
+    """Return the convolution's parameters, and how many features reach the next layer."""
+    channels, height, rows = image
+    width = experiment.width
+    shapes = {"conv.weight": (width, channels, 5, 5), "conv.bias": (width,)}
+    return shapes, width * (height // 2) * (rows // 2)
+
+
+def _vgg(experiment: Experiment, image: Shape) -> tuple[dict[str, Shape], int]:
+    """Return the same for four stages of two convolutions."""
+    channels, height, rows = image
+    shapes: dict[str, Shape] = {}
+    for stage in range(4):
+        filters = experiment.width * 2**stage
+        for layer in (1, 2):
+            name = f"conv{stage + 1}_{layer}"
+            shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (filters, channels, 3, 3), (filters,)
+            channels = filters
+        height, rows = height // 2, rows // 2
+    return shapes, channels * height * rows
 
 
 def _resnet(model: str, channels: int, classes: int) -> Iterator[tuple[str, Shape]]:

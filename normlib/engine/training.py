@@ -29,6 +29,7 @@ from normlib.engine.state import restore, state
 from normlib.layers import initialize_from_data
 from normlib.models import build
 from normlib.records import Experiment, Record
+from normlib.records.choices import RESNETS
 from normlib.records.fingerprint import code_state, environment
 
 EVALUATION_BATCH = 1000
@@ -159,7 +160,7 @@ def steps(
         order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
         todo = batches(order, experiment.batch_size, experiment.last_batch)
         _seed(experiment, history.epochs + 1)
-        watched = probes.watching(on_step, model, history.epochs + 1, todo, train_set.batch)
+        watched = probes.watching(on_step, model, history.epochs + 1, todo, train_set.batch, sums)
         begin = seconds()
         model.train()
         running = yield from _one_epoch(update, sums, todo, watched)
@@ -258,7 +259,7 @@ def _evaluate(
     # Without running averages the statistics are the batch's, so its size matters.
     if experiment.norm == "batch-batchstats":
         size = experiment.batch_size
-    elif experiment.model == "cnn" or data.images.device.type != "cpu":
+    elif experiment.model not in RESNETS or data.images.device.type != "cpu":
         size = EVALUATION_BATCH
     else:
         size = SMALLER_EVALUATION_BATCH
@@ -280,7 +281,7 @@ def _seed(experiment: Experiment, epoch: int) -> None:
 def _versions(experiment: Experiment) -> dict[str, str]:
     """Return the versions of everything that computes, or says what is computed."""
     versions = {"torch": str(torch.__version__)}
-    if experiment.model != "cnn":
+    if experiment.model in RESNETS:
         import torchvision  # takes seconds, and only ResNets need it
 
         versions["torchvision"] = str(torchvision.__version__)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from normlib.methods import catalogue
 from normlib.models.pooled_norm import norm_then_pool
 from normlib.models.pooling import MaxPoolReLU
+from normlib.models.started import start_from
 
 
 class CNN(nn.Module):
@@ -54,10 +55,7 @@ class CNN(nn.Module):
         self.fc = nn.Linear(width * (height // 2) * (breadth // 2), hidden)
         self.out = nn.Linear(hidden, classes)
         if initial is not None:
-            arrays = {name: torch.from_numpy(array) for name, array in initial.items()}
-            missing, unknown = self.load_state_dict(arrays, strict=False)
-            if unknown or any(not name.startswith("norm.") for name in missing):
-                raise ValueError(f"initial arrays lack {missing} and have {unknown} too many")
+            start_from(self, initial, ["norm"])
         # After the arrays are in place, so that the normalized weight starts out equal to them.
         method.apply_to(self.conv)
 

@@ -1,6 +1,7 @@
 """The network that an experiment names."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,11 @@ from torch import nn
 
 from normlib.datasets import INFO
 from normlib.models.cnn import CNN
+from normlib.models.mlp import MLP
 from normlib.models.resnet import resnet
+from normlib.models.vgg import VGG
 from normlib.records import Experiment
+from normlib.records.choices import RESNETS
 
 
 def build(
@@ -24,24 +28,17 @@ def build(
         NormlibError: the norm cannot be in this network.
     """
     info = INFO[experiment.dataset]
-    if experiment.model == "cnn":
-        return CNN(
-            info.shape,
-            len(info.classes),
-            experiment.width,
-            experiment.hidden,
-            experiment.norm,
-            experiment.norm_eps,
-            experiment.norm_groups,
-            initial,
-        )
-    return resnet(
-        experiment.model,
-        len(info.classes),
-        experiment.norm,
-        size=info.shape[1:],
-        eps=experiment.norm_eps,
-        groups=experiment.norm_groups,
-        initialization="fixup" if experiment.initialization == "fixup" else "torchvision",
-        initial=initial,
-    )
+    classes = len(info.classes)
+    norm: dict[str, Any] = {
+        "norm": experiment.norm,
+        "eps": experiment.norm_eps,
+        "groups": experiment.norm_groups,
+        "initial": initial,
+    }
+    if experiment.model in RESNETS:
+        start = "fixup" if experiment.initialization == "fixup" else "torchvision"
+        return resnet(experiment.model, classes, size=info.shape[1:], initialization=start, **norm)
+    if experiment.model == "mlp":
+        return MLP(info.shape, classes, experiment.hidden, **norm)
+    network = VGG if experiment.model == "vgg" else CNN
+    return network(info.shape, classes, experiment.width, experiment.hidden, **norm)

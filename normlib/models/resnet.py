@@ -12,6 +12,7 @@ from normlib.layers import fixup
 from normlib.methods import catalogue
 from normlib.models.reaching import with_reaching
 from normlib.models.residual import without_overwriting
+from normlib.models.started import start_from
 from normlib.records.choices import RESNETS, suggest
 from normlib.surgery import convert
 
@@ -70,7 +71,8 @@ def resnet(
         name, num_classes=classes, norm_layer=nn.Identity if plain else nn.BatchNorm2d
     )
     if initial is not None:
-        _start_from(model, initial)
+        norms = [name for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
+        start_from(model, initial, norms)
     with_reaching(model)
     if initialization == "fixup":
         return fixup(model)
@@ -80,12 +82,3 @@ def resnet(
     given = {option: value for option, value in options.items() if value is not None}
     example = torch.zeros(1, 3, *size)
     return without_overwriting(convert(model, norm, example=example, keep_affine=False, **given))
-
-
-def _start_from(model: nn.Module, initial: Mapping[str, NDArray[np.float32]]) -> None:
-    arrays = {name: torch.from_numpy(array) for name, array in initial.items()}
-    norms = [name for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
-    missing, unknown = model.load_state_dict(arrays, strict=False)
-    lacking = [name for name in missing if name.rpartition(".")[0] not in norms]
-    if unknown or lacking:
-        raise ValueError(f"initial arrays lack {lacking} and have {list(unknown)} too many")

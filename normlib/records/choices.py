@@ -25,7 +25,13 @@ COLOR_DATASETS = ("cifar10", "synthetic-color")
 """Data sets whose images have three channels."""
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 """torchvision's, with its own names."""
-INITIALIZATIONS = {"cnn": ("glorot",), **dict.fromkeys(RESNETS, ("torchvision", "fixup", "data"))}
+MODELS = ("cnn", "mlp", "vgg", *RESNETS)
+INITIALIZATIONS = {
+    "cnn": ("glorot",),
+    "mlp": ("glorot", "torch"),
+    "vgg": ("glorot", "torch"),
+    **dict.fromkeys(RESNETS, ("torchvision", "fixup", "data")),
+}
 """How a model can start, by model."""
 STARTED_AS = {"fixup": ("none", "torch:none"), "data": ("affine", "weight")}
 """The norms that a start is for, where it is not for all."""

@@ -11,7 +11,7 @@ from normlib.records import together
 from normlib.records.choices import (
     ALL_NORMS,
     DATASETS,
-    RESNETS,
+    MODELS,
     Check,
     ExperimentError,
     choice,
@@ -26,13 +26,13 @@ PROTOCOL = 1
 CHECKS: dict[str, Check] = {
     "dataset": choice(*DATASETS),
     "input_scaling": choice("unit", "standard"),
-    "model": choice("cnn", *RESNETS),
+    "model": choice(*MODELS),
     "width": whole(1, 65536),
     "hidden": whole(1, 65536),
     "norm": choice(*ALL_NORMS),
     "norm_eps": real(0, above=True, optional=True),
     "norm_groups": whole(1, optional=True),
-    "initialization": choice("glorot", "torchvision", "fixup", "data"),
+    "initialization": choice("glorot", "torch", "torchvision", "fixup", "data"),
     "optimizer": choice("sgd", "adam"),
     "learning_rate": real(0, above=True),
     "momentum": real(0, below=1),
@@ -58,13 +58,13 @@ class Experiment:
 
     dataset: str = "fashion-mnist"
     input_scaling: str = "unit"  # x / 255; "standard": minus mean, over std, per channel
-    model: str = "cnn"  # or one of torchvision's ResNets
-    width: int = 32  # filters of the CNN's convolution
-    hidden: int = 128  # units of the CNN's fully connected layer
+    model: str = "cnn"  # or "mlp", "vgg", or one of torchvision's ResNets
+    width: int = 32  # filters of the first convolution
+    hidden: int = 128  # units of the fully connected layer
     norm: str = "none"
     norm_eps: float | None = None  # None: the method's own default
     norm_groups: int | None = None
-    initialization: str = "glorot"  # uniform weights, zero biases; a ResNet: see `initial_arrays`
+    initialization: str = "glorot"  # uniform weights, zero biases; others: `initial_arrays`
     optimizer: str = "sgd"  # or "adam": betas 0.9 and 0.999, eps 1e-8
     learning_rate: float = 0.01
     momentum: float = 0.9  # of SGD

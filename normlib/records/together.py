@@ -53,30 +53,35 @@ def _check_norm(experiment: "Experiment") -> None:
             f"norm_groups={groups} does not divide the {RESNET_CHANNELS} channels of the first "
             f"norm of model={experiment.model!r}; choose a divisor"
         )
-    if experiment.model == "cnn" and experiment.width % groups:
+    counted = "hidden" if experiment.model == "mlp" else "width"
+    if experiment.model not in RESNETS and getattr(experiment, counted) % groups:
         raise ExperimentError(
-            f"norm_groups={groups} does not divide width={experiment.width}; choose a divisor"
+            f"norm_groups={groups} does not divide {counted}={getattr(experiment, counted)}; "
+            "choose a divisor"
         )
 
 
 def _check_model(experiment: "Experiment") -> None:
     model = experiment.model
+    if model != "cnn" and experiment.framework == "tensorflow":
+        raise ExperimentError(
+            f"norm={experiment.norm!r} has no meaning for model={model!r}, which is no model of "
+            "TensorFlow's; choose one of normlib's or torch's norms"
+        )
+    one_position = model in RESNETS or model == "mlp"
+    if one_position and experiment.norm.rpartition(":")[2] in WITHIN_CHANNELS:
+        raise ExperimentError(
+            f"norm={experiment.norm!r} has nothing to normalize where model={model!r} has one "
+            "position left; choose another norm"
+        )
+    if model == "mlp":
+        _leave_out(experiment, ("width",), "model")
     if model not in RESNETS:
         return
     if experiment.dataset not in COLOR_DATASETS:
         raise ExperimentError(
             f"dataset={experiment.dataset!r} has no images of three channels, which "
             f"model={model!r} takes; choose one of {', '.join(COLOR_DATASETS)}"
-        )
-    if experiment.framework == "tensorflow":
-        raise ExperimentError(
-            f"norm={experiment.norm!r} has no meaning for model={model!r}, which is no model of "
-            "TensorFlow's; choose one of normlib's or torch's norms"
-        )
-    if experiment.norm.rpartition(":")[2] in WITHIN_CHANNELS:
-        raise ExperimentError(
-            f"norm={experiment.norm!r} has nothing to normalize where model={model!r} has one "
-            "position left; choose another norm"
         )
     _leave_out(experiment, ("width", "hidden"), "model")
 

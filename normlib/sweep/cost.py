@@ -9,6 +9,8 @@ from normlib.records import Experiment, Record
 
 GUESS = {
     "cnn": 3.5e-4,  # of 32 filters and 128 units
+    "mlp": 2e-5,  # of 128 units
+    "vgg": 2e-3,  # of 32 filters and 128 units
     "resnet18": 1.8e-3,
     "resnet34": 3.5e-3,
     "resnet50": 5.6e-3,

@@ -2,6 +2,7 @@
 
 from normlib.records import Experiment
 from normlib.records.choices import suggest
+from normlib.sweep.optimizers import cifar_optimizers, cifar_rates, mnist_optimizers, mnist_rates
 from normlib.sweep.ordering import balanced
 from normlib.sweep.plan import Plan, PlanError
 from normlib.sweep.resnets import (
@@ -17,7 +18,11 @@ __all__ = [
     "Plan",
     "PlanError",
     "balanced",
+    "cifar_optimizers",
+    "cifar_rates",
     "fashion_mnist",
+    "mnist_optimizers",
+    "mnist_rates",
     "named",
     "resnet_ablation",
     "resnet_cpu",
@@ -89,6 +94,10 @@ PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (
         fashion_mnist(),
+        mnist_optimizers(),
+        mnist_rates(),
+        cifar_optimizers(),
+        cifar_rates(),
         resnet_ablation(),
         resnet_cpu(),
         resnet_grid(),

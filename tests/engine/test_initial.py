@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from normlib.engine import initial_arrays
+from normlib.models import build
 from normlib.records import Experiment
 
 RESNET18 = Experiment(dataset="synthetic-color", model="resnet18", initialization="torchvision")
@@ -37,6 +38,32 @@ def test_a_resnet_starts_as_torchvisions_do() -> None:
             bound = 1 / math.sqrt(512)
             assert np.abs(array).max() <= bound
             assert np.abs(array).max() > (0.99 if array.ndim == 2 else 0.5) * bound
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Experiment(dataset="mnist", model="mlp", initialization="torch"),
+        Experiment(dataset="cifar10", model="vgg", initialization="torch"),
+    ],
+    ids=lambda run: run.model,
+)
+def test_plain_networks_start_as_pytorch_starts_such_layers(experiment: Experiment) -> None:
+    arrays = initial_arrays(experiment)
+    layers = {name.rpartition(".")[0] for name in arrays}
+    default = build(experiment).state_dict()
+    assert {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")} == set(arrays)
+    for layer in layers:
+        weight, bias = arrays[f"{layer}.weight"], arrays[f"{layer}.bias"]
+        bound = 1 / math.sqrt(math.prod(weight.shape[1:]))
+        for array in (weight, bias):
+            assert np.abs(array).max() <= bound
+            if array.size > 200:
+                assert array.std() == pytest.approx(bound / math.sqrt(3), rel=0.1)
+        assert np.abs(weight).max() > 0.95 * bound
+        theirs = default[f"{layer}.weight"]
+        assert theirs.shape == weight.shape
+        assert float(theirs.abs().max()) == pytest.approx(bound, rel=0.05)
 
 
 def test_they_depend_on_seed_and_name_alone() -> None:

@@ -55,6 +55,16 @@ FIELDS = [
     ("groups that do not divide", {"norm": "group", "norm_groups": 5}, "norm_groups=5", "divisor"),
     ("momentum of Adam", {"optimizer": "adam", "momentum": 0.5}, "momentum=0.5", "leave it out"),
     ("Fixup of a CNN", {"initialization": "fixup"}, "initialization='fixup'", "choose glorot"),
+    ("two layers' width", {"model": "mlp", "width": 8}, "width=8", "leave it out"),
+    ("two layers, one position", {"model": "mlp", "norm": "instance"}, "instance", "another norm"),
+    (
+        "groups that do not divide two layers' units",
+        {"model": "mlp", "hidden": 10, "norm": "group", "norm_groups": 4},
+        "hidden=10",
+        "divisor",
+    ),
+    ("VGG in another framework", {"model": "vgg", "norm": "tensorflow:none"}, "vgg", "torch's"),
+    ("PyTorch's start of the CNN", {"initialization": "torch"}, "initialization", "glorot"),
     ("ResNet of gray images", {"model": "resnet18"}, "dataset='fashion-mnist'", "cifar10"),
     (
         "ResNet by Glorot",

@@ -1,7 +1,7 @@
 import pytest
 
 from normlib.records import Experiment, Record
-from normlib.records.choices import RESNETS
+from normlib.records.choices import MODELS, RESNETS
 from normlib.sweep.cost import GUESS, Costs, duration
 from tests.sweep.fake import record
 
@@ -32,7 +32,7 @@ def test_a_resnet_is_guessed_by_its_size():
     assert steps == sorted(steps)
     assert steps[0] == pytest.approx(0.090)
     assert steps[3] == pytest.approx(0.511, rel=0.01)
-    assert set(GUESS) == {"cnn", *RESNETS}
+    assert set(GUESS) == set(MODELS)
 
 
 def test_the_same_batch_size_counts_before_others():

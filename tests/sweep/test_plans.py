@@ -147,6 +147,8 @@ def test_probes_are_asked_for_by_the_plans_that_need_them():
     assert {name for name, plan in PLANS.items() if plan.probes} == {
         "resnet-histograms",
         "resnet-histograms-cpu",
+        "mnist-optimizers",
+        "cifar-optimizers",
     }
     shared = set(ABLATION) & set(HISTOGRAMS)
     assert all(probes_of(run) == ("histograms",) for run in shared)
@@ -187,3 +189,38 @@ def test_smoke_needs_no_download():
 def test_unknown_plan():
     with pytest.raises(PlanError, match="did you mean smoke"):
         named("smokes")
+
+
+def test_source_c_varies_norm_and_optimizer_alone():
+    for name, seeds, others in (("mnist-optimizers", 10, 10), ("cifar-optimizers", 3, 1)):
+        runs = PLANS[name].experiments
+        counts = Counter((run.norm, run.optimizer) for run in runs)
+        assert counts == {
+            (norm, optimizer): seeds if norm in ("none", "batch") else others
+            for norm in ("none", "batch", "layer", "group", "weight")
+            for optimizer in ("sgd", "adam")
+        }
+        fixed = {
+            run.replace(momentum=0.9).replace(
+                norm="none", optimizer="adam", learning_rate=1, seed=0
+            )
+            for run in runs
+        }
+        assert len({run.replace(learning_rate=1) for run in fixed}) == 1
+        assert {(run.optimizer, run.learning_rate) for run in runs} == {
+            ("sgd", 0.01),
+            ("adam", 0.001),
+        }
+        assert {run.momentum for run in runs if run.optimizer == "sgd"} == {0.0}
+
+
+def test_learning_rates_are_swept_on_held_out_images():
+    for name, norms, seeds in (("mnist-rates", 5, 3), ("cifar-rates", 2, 1)):
+        runs = PLANS[name].experiments
+        main = PLANS[name.replace("rates", "optimizers")].experiments
+        assert {run.validation_size for run in runs} == {5_000}
+        rates = {(run.optimizer, run.learning_rate) for run in runs}
+        assert Counter(optimizer for optimizer, _ in rates).most_common()[-1][1] >= 5
+        assert {(run.optimizer, run.learning_rate) for run in main} < rates
+        assert len(runs) == len(rates) * norms * seeds
+        assert {run.replace(validation_size=0) for run in runs} & set(main)

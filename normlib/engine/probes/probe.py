@@ -1,6 +1,7 @@
 """What a probe is, and how a run calls the probes it was given."""
 
 import importlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[Any]]
 OnStep = Callable[[int, int], None]
 
-PROBES = {"histograms": "normlib.engine.probes.histograms:Histograms"}
+PROBES = {
+    "first-layer": "normlib.engine.probes.first_layer:FirstLayer",
+    "histograms": "normlib.engine.probes.histograms:Histograms",
+    "steps": "normlib.engine.probes.steps:Steps",
+}
 """By name, the class that measures; loading it imports torch."""
 _PREFIX = "probe/"
 
@@ -30,11 +35,16 @@ class ProbeError(NormlibError, ValueError):
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a run stands: ``step`` updates of ``steps`` are made in this ``epoch`` (from 1)."""
+    """Where a run stands: ``step`` updates of ``steps`` are made in this ``epoch`` (from 1).
+
+    ``totals()`` gives, of the images of the epoch's updates so far, each before its update: the
+    sum of their losses, how many were right, and how many there are.
+    """
 
     epoch: int
     step: int
     steps: int
+    totals: Callable[[], tuple[float, float, int]]
 
 
 class Probe(Protocol):
@@ -99,21 +109,31 @@ class Probes:
         epoch: int,
         todo: Sequence[Indices],
         batch: "Callable[[Indices], tuple[Tensor, Tensor]]",
+        sums: "Tensor",
     ) -> OnStep | None:
         """Measure before an epoch's first update and return an ``on_step`` that goes on with it.
 
-        ``todo`` are the indices of each update's images; ``batch`` gives images and labels.
+        ``todo`` are the indices of each update's images; ``batch`` gives images and labels, and
+        ``sums`` hold the summed loss and the right answers of the epoch so far.
         """
         if not self._probes:
             return on_step
+        images = list(itertools.accumulate(map(len, todo), initial=0))
+
+        def moment(step: int) -> Moment:
+            def totals() -> tuple[float, float, int]:
+                loss, right = sums.tolist()
+                return loss, right, images[step]
+
+            return Moment(epoch, step, len(todo), totals)
 
         def look(step: int) -> None:
             for probe in self._probes.values():
-                probe.before(Moment(epoch, step, len(todo)), model, lambda: batch(todo[step]))
+                probe.before(moment(step), model, lambda: batch(todo[step]))
 
         def after(step: int, steps: int) -> None:
             for probe in self._probes.values():
-                probe.after(Moment(epoch, step, steps), model)
+                probe.after(moment(step), model)
             if step < steps:
                 look(step)
             if on_step:

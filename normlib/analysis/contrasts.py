@@ -26,6 +26,12 @@ class ContrastError(NormlibError, ValueError):
     """A contrast that compares nothing."""
 
 
+#: Networks whose name for readers is not their own.
+NETWORKS = {"mlp": "two layers", "vgg": "plain CNN"}
+#: How PyTorch and torchvision start a network; nobody needs to be told.
+DEFAULT_STARTS = ("torch", "torchvision")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """One condition: the runs that have these values in these fields of their experiment.
@@ -42,14 +48,19 @@ class Cell:
     initialization: str = "torchvision"
 
     @property
+    def network(self) -> str:
+        """Return the network's name as readers know it."""
+        return NETWORKS.get(self.model, self.model.replace("resnet", "ResNet"))
+
+    @property
     def place(self) -> str:
         """Say where, all but the norm: ``ResNet50, batch 50``."""
-        said = [self.model.replace("resnet", "ResNet"), f"batch {self.batch_size}"]
+        said = [self.network, f"batch {self.batch_size}"]
         if (self.optimizer, self.learning_rate) != ("adam", 0.001):
             said.append(f"{self.optimizer} {self.learning_rate:g}")
         if self.validation_size:
             said.append(f"{self.validation_size} images held out")
-        if self.initialization != "torchvision":
+        if self.initialization not in DEFAULT_STARTS:
             said.append(f"started by {self.initialization}")
         return ", ".join(said)
 

@@ -22,6 +22,13 @@ Quantity = Literal[
     "start_gradient_disparity",
     "early_activation_disparity",
     "early_gradient_disparity",
+    "train_loss_running",
+    "weights_autocorrelation",
+    "noisy_units",
+    "recognized",
+    "recognized_smooth",
+    "colour_alone",
+    "colour_alone_smooth",
 ]
 
 #: Every quantity in words, and the unit of its values and margins.
@@ -45,6 +52,16 @@ QUANTITIES: dict[Quantity, tuple[str, str]] = {
     "start_gradient_disparity": ("disparity of gradients at the start", "doublings"),
     "early_activation_disparity": ("disparity of activations after 20 updates", "doublings"),
     "early_gradient_disparity": ("disparity of gradients after 20 updates", "doublings"),
+    "train_loss_running": ("training loss (running mean)", "nats"),
+    "weights_autocorrelation": ("autocorrelation of first-layer weights", "%"),
+    "noisy_units": ("hidden units no different from noise", "%"),
+    "recognized": ("probability of a hallucination's class by other networks", "%"),
+    "recognized_smooth": (
+        "probability of a regularized hallucination's class by other networks",
+        "%",
+    ),
+    "colour_alone": ("variance of hallucinations that is their mean colour", "%"),
+    "colour_alone_smooth": ("variance of regularized hallucinations, their mean colour", "%"),
 }
 
 #: Fewest seeds that decide anything; the seeds used are those for which both runs are recorded.
@@ -69,7 +86,8 @@ class Outcome:
 
     The quantities on distributions belong to epoch 1: ``early`` are its first 20 updates, ``late``
     its last 20, ``input`` and ``final`` the first convolution's and the classifier's weights.
-    ``claims.source_e.distributions`` defines them.
+    ``claims.source_e.distributions`` defines them. Those on pictures belong to the last epoch;
+    ``claims.source_c`` defines them.
     """
 
     quantity: Quantity

@@ -17,6 +17,7 @@ FLOORS = {
     "errors": -1,  # the root of all errors, below everything
     "paths": 0,
     "atomic": 0,
+    "locks": 0,
     "columns": 0,
     "kernels": 0,
     "records": 1,

@@ -4,9 +4,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from normlib import paths
+from normlib import locks, paths
 from normlib.records import Experiment
-from normlib.sweep import locks
 
 _OWNED = re.compile(r"\.?([0-9a-f]{16})\.")
 

@@ -5,12 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from normlib import paths
+from normlib import locks, paths
 from normlib.datasets import cache, search
 from normlib.datasets.errors import DatasetError
 from normlib.datasets.info import SPLITS, Info, Split
 from normlib.datasets.loading import missing, named
-from normlib.sweep import locks
 from normlib.sweep.process import surroundings
 
 _LONGEST = 3600.0  # seconds of a download

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from normlib import locks
 from normlib.datasets import ImageSet, load
 from normlib.engine.interrupted import Interrupted
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Store, fingerprint
-from normlib.sweep import checkpoints, locks
+from normlib.sweep import checkpoints
 from normlib.sweep.cost import Costs
 from normlib.sweep.loop import Outcome, Sweep
 from normlib.sweep.place import Event

@@ -21,10 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from normlib import locks
 from normlib.engine.interrupted import Interrupted
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Store, fingerprint
-from normlib.sweep import checkpoints, locks
+from normlib.sweep import checkpoints
 
 Send = Callable[..., None]
 

@@ -192,10 +192,7 @@ def test_channels_have_no_order_and_may_be_repeated(images, order):
 def test_a_mirror_or_a_quarter_turn_changes_nothing(images):
     for other in (images[..., ::-1], images[..., ::-1, :], images.swapaxes(-1, -2)):
         for measure in (*PER_IMAGE, diversity):
-            if measure is sharpness and other.shape != images.shape:
-                continue  # rows and columns have their own means, which swap: the same sum
             np.testing.assert_allclose(measure(other), measure(images), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(sharpness(images.swapaxes(-1, -2)), sharpness(images), rtol=1e-9)
 
 
 @given(arrays(np.uint8, (2, 3, 5, 4), elements=st.integers(0, 100)), st.integers(0, 155))

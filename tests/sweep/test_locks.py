@@ -3,13 +3,14 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
-from normlib.sweep import checkpoints, locks
+from normlib import locks
+from normlib.sweep import checkpoints
 
 HOLD = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from normlib.sweep import locks
+    from normlib import locks
     with locks.holding(Path(sys.argv[1])) as held:
         print(held, flush=True)
         sys.stdin.read()

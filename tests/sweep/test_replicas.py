@@ -8,12 +8,13 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from normlib import locks
 from normlib.cli import UsageError, commands
 from normlib.datasets import load
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Store
 from normlib.records.record import canonical
-from normlib.sweep import checkpoints, compute, locks, replicas
+from normlib.sweep import checkpoints, compute, replicas
 from normlib.sweep.loop import Outcome
 from normlib.sweep.replicas import Shared
 

@@ -22,6 +22,7 @@ OnStep = Callable[[int, int], None]
 
 PROBES = {
     "first-layer": "normlib.engine.probes.first_layer:FirstLayer",
+    "hallucinations": "normlib.engine.probes.hallucinations:Hallucinations",
     "histograms": "normlib.engine.probes.histograms:Histograms",
     "steps": "normlib.engine.probes.steps:Steps",
 }

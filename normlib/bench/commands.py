@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from normlib import paths
-from normlib.bench import layers, methods, replicas, resnets, result, training
+from normlib.bench import layers, methods, replicas, resnets, result, training, two_layers
 
 app = typer.Typer(invoke_without_command=True)
 
-PARTS = ("layers", "methods", "training", "resnets", "replicas")
+PARTS = ("layers", "methods", "training", "two-layers", "resnets", "replicas")
 
 
 @app.callback()
@@ -36,6 +36,8 @@ def bench(
         found += methods.compare(_report, pairs=pairs)
     if only in (None, "training"):
         found += training.compare(_report, rounds=rounds)
+    if only in (None, "two-layers"):
+        found += two_layers.compare(_report, rounds=rounds)
     if only in (None, "resnets"):
         found += resnets.compare(_report, rounds=rounds)
     if only in (None, "replicas"):

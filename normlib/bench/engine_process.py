@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from normlib.bench import resnets, training
+from normlib.bench import resnets, training, two_layers
 from normlib.datasets import ImageSet
 from normlib.engine import train
 
@@ -36,11 +36,12 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--compiled", action="store_true")
-    parser.add_argument("--resnet", help="one of source E's networks, in the place of the CNN")
+    parser.add_argument("--network", default="cnn", help="cnn, mlp, or one of source E's")
     arguments = parser.parse_args()
     data = image_set(arguments.data)
-    network = arguments.resnet
-    timed = resnets.experiment(network) if network else training.experiment()
+    known = {"cnn": training.experiment, "mlp": two_layers.experiment}
+    network = arguments.network
+    timed = known[network]() if network in known else resnets.experiment(network)
     stamps: list[float] = []
 
     def on_step(step: int, steps: int) -> None:

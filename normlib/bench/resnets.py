@@ -51,7 +51,7 @@ def contenders(network: str, data: Path, warmup: int, steps: int) -> tuple[Conte
     """Return our sweep and a plain script on all cores, with the same images."""
     length = ["--warmup", str(warmup), "--steps", str(steps)]
     ours = [sys.executable, "-m", "normlib.bench.engine_process", str(data), *length]
-    ours += ["--resnet", network]
+    ours += ["--network", network]
     return (
         Contender("our sweep, two workers", [ours, ours], surroundings(threads=1)),
         Contender(

@@ -30,8 +30,9 @@ SOURCE = "C"
 MNIST, CIFAR = "mnist-optimizers", "cifar-optimizers"
 MNIST_EPOCHS, CIFAR_EPOCHS = 10, 15
 RATES = {"sgd": 0.01, "adam": 0.001}
-SHORT = {"sgd": "SGD", "adam": "Adam"}
 OPTIMIZERS = tuple(RATES)
+PAIR = ("none", "batch")
+OTHERS = ("layer", "group", "weight")
 
 #: Points from which learning is much faster, mean of the epochs; the source: "considerable".
 MUCH = 10.0
@@ -100,7 +101,6 @@ RECOGNIZED = _at("recognized", CIFAR_EPOCHS)
 RECOGNIZED_SMOOTH = _at("recognized_smooth", CIFAR_EPOCHS)
 COLOUR = _at("colour_alone", CIFAR_EPOCHS)
 COLOUR_SMOOTH = _at("colour_alone_smooth", CIFAR_EPOCHS)
-OTHERS = ("layer", "group", "weight")
 
 
 def _runs(

@@ -64,7 +64,7 @@ def learning_curves(
     with style.drawing(3.0 * rows + 0.7, rows, columns, squeeze=False) as (figure, axes):
         for one, panel in zip(axes.flat, panels, strict=False):
             if shown:
-                _panel(one, within, shown, panel, marks)
+                draw(one, within, shown, panel, marks)
             else:
                 style.say_empty(one)
         if shown:
@@ -74,9 +74,14 @@ def learning_curves(
     return figure
 
 
-def _panel(
-    axes: Axes, table: pd.DataFrame, norms: list[str], panel: Panel, marks: pd.DataFrame | None
+def draw(
+    axes: Axes,
+    table: pd.DataFrame,
+    norms: Sequence[str],
+    panel: Panel,
+    marks: pd.DataFrame | None = None,
 ) -> None:
+    """Draw one quantity over the epochs, a line and a band per condition."""
     for norm in norms:
         curve = means(table, norm, panel.quantity)
         colour = palette.colour(norm)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from normlib.analysis.ablation import METHODS
+from normlib.analysis.contrasts import NETWORKS
 from normlib.analysis.outcome import FEWEST
 from normlib.figures import palette, style
 from normlib.figures.curves import AXIS, means
@@ -32,7 +33,7 @@ def drawing(
 
 def network(model: str) -> str:
     """Return a network's name as readers know it: ``ResNet18``."""
-    return model.replace("resnet", "ResNet")
+    return NETWORKS.get(model, model.replace("resnet", "ResNet"))
 
 
 def signature(found: pd.DataFrame, plan: str) -> str:

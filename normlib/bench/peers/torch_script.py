@@ -1,4 +1,4 @@
-"""The CNN with BatchNorm in plain PyTorch: Dataset, torchvision transforms, DataLoader."""
+"""A small network with BatchNorm in plain PyTorch: Dataset, torchvision transforms, DataLoader."""
 
 import argparse
 import json
@@ -31,10 +31,29 @@ class Images(Dataset[tuple[Tensor, int]]):
         return image, int(self.labels[index])
 
 
+def network(name: str) -> nn.Module:
+    """Return the CNN of sources A and B, or the two layers of source C."""
+    if name == "mlp":
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10)
+        )
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 5, padding=2),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 14 * 14, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
+    )
+
+
 def main() -> None:
     """Train, and print the time at which each step after the warm-up ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data")
+    parser.add_argument("--network", choices=("cnn", "mlp"), default="cnn")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--learning-rate", type=float, required=True)
     parser.add_argument("--momentum", type=float, required=True)
@@ -50,16 +69,7 @@ def main() -> None:
     loader = DataLoader(
         dataset, batch_size=arguments.batch_size, shuffle=True, num_workers=arguments.workers
     )
-    model = nn.Sequential(
-        nn.Conv2d(1, 32, 5, padding=2),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32 * 14 * 14, 128),
-        nn.ReLU(),
-        nn.Linear(128, 10),
-    )
+    model = network(arguments.network)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(
         model.parameters(), lr=arguments.learning_rate, momentum=arguments.momentum

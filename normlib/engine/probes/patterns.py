@@ -153,18 +153,18 @@ def null(
     return np.where(np.isnan(observed), np.nan, (1 + reached) / (1 + permutations))
 
 
-def noisy(p_values: npt.ArrayLike, level: float = 0.05) -> float:
-    """Return the share of neurons that are not found structured.
+def structured(p_values: npt.ArrayLike, level: float = 0.05) -> npt.NDArray[np.bool_]:
+    """Return which neurons are found structured; NaN is not.
 
     Found are those that the procedure of Benjamini and Hochberg rejects: among the found, the share
     of mere noise is at most ``level`` in expectation, if neurons are independent or depend on one
     another positively. Holm's would guard against a single false one, but ask of the first p value
-    to be below level / N, and this is a share, not a list to be free of errors. What is not found
-    is not thereby proven to be noise. One structured neuron among N of noise can be found only with
-    at least N / level - 1 permutations. NaN is left out; of nothing else the share is NaN.
+    to be below level / N, and this is for a share, not for a list to be free of errors. What is not
+    found is not thereby proven to be noise. One structured neuron among N of noise can be found
+    only with at least N / level - 1 permutations.
 
     Shape:
-        (N,) to a number.
+        (N,) to (N,).
 
     Raises:
         PatternError: p values are no list of numbers from 0 to 1, or the level is not within 0 and
@@ -178,10 +178,25 @@ def noisy(p_values: npt.ArrayLike, level: float = 0.05) -> float:
         raise PatternError(f"{p_values!r} are no p values; give a list of numbers from 0 to 1")
     if not 0 < level < 1:
         raise PatternError(f"a level of {level} is none; give one between 0 and 1")
-    p = p[~np.isnan(p)]
-    if p.size == 0:
-        return float("nan")
-    return float(np.mean(stats.false_discovery_control(p, method="bh") > level))
+    found = np.zeros(p.shape, dtype=np.bool_)
+    known = ~np.isnan(p)
+    if known.any():
+        found[known] = stats.false_discovery_control(p[known], method="bh") <= level
+    return found
+
+
+def noisy(p_values: npt.ArrayLike, level: float = 0.05) -> float:
+    """Return the share of neurons that are not `structured`; NaN is left out, of nothing else NaN.
+
+    Shape:
+        (N,) to a number.
+
+    Raises:
+        PatternError: as `structured`.
+    """
+    found = structured(p_values, level)
+    known = ~np.isnan(np.asarray(p_values, dtype=np.float64))
+    return float(np.mean(~found[known])) if known.any() else float("nan")
 
 
 def moved(weights: Weights, initial: Weights, mask: Mask | None = None) -> Floats:

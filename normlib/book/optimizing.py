@@ -1,0 +1,209 @@
+"""Source C's runs as rows of text and sentences that are true of whatever there is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from normlib.analysis import statistics
+from normlib.analysis.learned import Learned, measures
+from normlib.analysis.outcome import FEWEST
+from normlib.book.gathering import Gathered
+from normlib.book.showing import interval, signed
+from normlib.claims.source_c import RATES
+from normlib.figures.optimizers import OPTIMIZERS
+from normlib.figures.palette import label
+
+#: Fields of an experiment that a protocol names, and where source C's value comes from.
+ORIGINS = {
+    "dataset": "C",
+    "train_size": "not stated",
+    "input_scaling": "not stated",
+    "model": "C: two layers on MNIST, a larger model on CIFAR-10",
+    "width": "not stated",
+    "hidden": "not stated",
+    "initialization": "not stated; PyTorch's default",
+    "optimizer": "C",
+    "learning_rate": "not stated; fixed",
+    "momentum": "not stated; PyTorch's default",
+    "batch_size": "not stated; fixed",
+    "epochs": "not stated; fixed",
+}
+#: What batch normalization is said to change, each with its unit.
+GAPS = {
+    "train_loss_running": "training loss (nats)",
+    "test_accuracy": "test accuracy (points)",
+}
+
+
+def covered(*gathered: Gathered) -> pd.DataFrame:
+    """Return a row per plan and optimizer, a column per norm: runs recorded of planned."""
+    rows = []
+    for one in gathered:
+        there = {record.key for record in one.records}
+        for optimizer, name in OPTIMIZERS.items():
+            row: dict[str, str] = {"plan": one.plan.name, "optimizer": name}
+            for run in one.plan.experiments:
+                if run.optimizer == optimizer and label(run.norm) not in row:
+                    alike = [
+                        other.key in there
+                        for other in one.plan.experiments
+                        if (other.optimizer, other.norm) == (optimizer, run.norm)
+                    ]
+                    row[label(run.norm)] = f"{sum(alike)} of {len(alike)}"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def gaps(table: pd.DataFrame, pair: Sequence[str], epochs: int) -> pd.DataFrame:
+    """Return what the second of ``pair`` has above the first: per optimizer, quantity and period.
+
+    ``table`` is ``tables.runs``'s; periods are epoch 1, all epochs, and the last one.
+    """
+    last_epoch = f"epoch {epochs}"
+    periods = {"epoch 1": (1, 1), "all epochs": (1, epochs), last_epoch: (epochs, epochs)}
+    rows = []
+    for optimizer, name in OPTIMIZERS.items():
+        part = table[table["optimizer"] == optimizer]
+        for quantity, words in GAPS.items():
+            row: dict[str, Any] = {"optimizer": name, "quantity": words}
+            for period, (first, last) in periods.items():
+                within = part[part["epoch"].between(first, last)]
+                means = within.groupby(["seed", "norm"], observed=True)[quantity].mean()
+                wide = means.unstack("norm")
+                row[period] = _interval(_paired(wide, pair[1], pair[0]))
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def rounded(table: pd.DataFrame, norms: Sequence[str], epochs: int) -> list[str]:
+    """Return a line per condition: accuracy after the last epoch, the same on every machine."""
+    last = table[table["epoch"] == epochs]
+    lines = []
+    for optimizer, name in OPTIMIZERS.items():
+        for norm in norms:
+            own = last[(last["optimizer"] == optimizer) & (last["norm"] == norm)]
+            if len(own):
+                mean = own["test_accuracy"].mean()
+                lines.append(f"{norm}, {name}: {mean:.1f}% over {len(own)} seeds")
+    return lines or ["no run reaches the last epoch yet"]
+
+
+def best_rates(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
+    """Return per optimizer and norm the rate that is best on held-out images, and what it gives.
+
+    Means over seeds after the last epoch; of equals the smaller rate.
+    """
+    last = _last(table)
+    rows = []
+    for optimizer, name in OPTIMIZERS.items():
+        for norm in norms:
+            own = last[(last["optimizer"] == optimizer) & (last["norm"] == norm)]
+            if own.empty:
+                continue
+            means = own.groupby("learning_rate")[["validation_accuracy", "test_accuracy"]].mean()
+            rate = float(means.index[int(means["validation_accuracy"].argmax())])
+            fixed = means["test_accuracy"].get(RATES[optimizer], np.nan)
+            found = means.loc[rate]
+            rows.append(
+                (name, label(norm), f"{rate:g}", found.iloc[0], found.iloc[1], float(fixed))
+            )
+    columns = ["optimizer", "norm", "best rate", "held out (%)", "test (%)", "test, fixed rate (%)"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def tuned(table: pd.DataFrame, pair: Sequence[str]) -> str:
+    """Say what the second of ``pair`` has above the first at the best rate of each."""
+    best = best_rates(table, pair)
+    found = {(one["optimizer"], one["norm"]): one for one in best.to_dict("records")}
+    said = []
+    for name in OPTIMIZERS.values():
+        places = [(name, label(norm)) for norm in pair]
+        if all(place in found for place in places):
+            plain, normal = (found[place] for place in places)
+            gap = normal["test (%)"] - plain["test (%)"]
+            fixed = normal["test, fixed rate (%)"] - plain["test, fixed rate (%)"]
+            said.append(
+                f"under {name} {signed(gap)} points of test accuracy, where the fixed rate gives "
+                f"{signed(fixed)}"
+            )
+    if not said:
+        return "No learning rate has runs of both yet."
+    return (
+        f"Each with its own best rate, {label(pair[1])} has above {label(pair[0])} "
+        f"{'; '.join(said)}."
+    )
+
+
+def grids(
+    runs: Iterable[Learned], pair: Sequence[str], seed: int
+) -> tuple[
+    dict[str, NDArray[np.float64] | None], dict[str, NDArray[Any]], dict[str, NDArray[np.bool_]]
+]:
+    """Return weights, order and marks of `picture_grids.weight_grid`, a panel per condition."""
+    found = {
+        (run.experiment.optimizer, run.experiment.norm): run
+        for run in runs
+        if run.experiment.seed == seed and run.whole
+    }
+    weights: dict[str, NDArray[np.float64] | None] = {}
+    order, marked = {}, {}
+    for optimizer, name in OPTIMIZERS.items():
+        for norm in pair:
+            title = f"{label(norm)}, {name}"
+            run = found.get((optimizer, norm))
+            weights[title] = None if run is None else run.weights[:, 0]
+            if run is not None:
+                order[title] = np.argsort(-run.arrays["autocorrelation"][-1])
+                marked[title] = run.noisy
+    return weights, order, marked
+
+
+def last_measures(table: pd.DataFrame, runs: Sequence[Learned]) -> pd.DataFrame:
+    """Return a row per run after its last epoch: the claims' quantities and further measures, in %.
+
+    ``table`` is ``learned.with_measures``'s.
+    """
+    last = table[table["noisy_units"].notna()]
+    if not runs:
+        return last.assign(low_frequencies=np.nan, moved=np.nan)
+    keys = ["norm", "optimizer", "seed"]
+    more = measures(runs)
+    more = more[more["epoch"] == more.groupby(keys)["epoch"].transform("max")]
+    more = more.assign(low_frequencies=100 * more["low_frequencies"], moved=100 * more["moved"])
+    return last.merge(more[[*keys, "low_frequencies", "moved"]], on=keys, how="left")
+
+
+def rounded_measures(
+    table: pd.DataFrame, norms: Sequence[str], panels: Mapping[str, str]
+) -> list[str]:
+    """Return a line per condition with the means of ``panels``' columns."""
+    lines = [", ".join(panels.values())]
+    for optimizer, name in OPTIMIZERS.items():
+        for norm in norms:
+            own = table[(table["optimizer"] == optimizer) & (table["norm"] == norm)]
+            if len(own):
+                means = ", ".join(f"{own[one].mean():.1f}" for one in panels)
+                lines.append(f"{norm}, {name}: {means} over {len(own)} seeds")
+    return lines
+
+
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    if table.empty:
+        return table
+    return table[table["epoch"] == table.groupby("key")["epoch"].transform("max")]
+
+
+def _paired(wide: pd.DataFrame, first: str, second: str) -> NDArray[np.float64]:
+    if first not in wide or second not in wide:
+        return np.empty(0)
+    return (wide[first] - wide[second]).dropna().to_numpy(dtype=np.float64)
+
+
+def _interval(values: NDArray[np.float64]) -> str | None:
+    if values.size < FEWEST:
+        return None
+    found = statistics.mean_interval(values)
+    return f"{signed(found.mean)} {interval(found.low, found.high)}"

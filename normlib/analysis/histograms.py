@@ -139,9 +139,7 @@ def first_epoch(experiment: Experiment) -> Experiment:
 
 
 def _read(record: Record, store: Store) -> Probed:
-    arrays = {
-        name.removeprefix(f"{PROBE}/"): array for name, array in store.arrays_of(record).items()
-    }
+    arrays = store.measured_by(PROBE, record)
     epoch, period, part = (arrays[name].astype(np.int64) for name in ("epoch", "period", "part"))
     found: dict[Place, Histogram] = {}
     for one in np.unique(np.stack((epoch, period, part)), axis=1).T:

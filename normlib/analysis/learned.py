@@ -48,7 +48,7 @@ def first_layers(records: Iterable[Record], store: Store) -> list[Learned]:
     """Return the first layers of those of ``records`` that have them measured, each once."""
     once = {record.key: record for record in records if FIRST_LAYER in record.probes}
     return [
-        Learned(record.key, record.experiment, _own(store, record, FIRST_LAYER))
+        Learned(record.key, record.experiment, store.measured_by(FIRST_LAYER, record))
         for record in once.values()
     ]
 
@@ -91,7 +91,7 @@ def steps(records: Iterable[Record], store: Store) -> pd.DataFrame:
     """Return a row per update of epoch 1: norm, optimizer, seed, update, loss, accuracy (%)."""
     parts = []
     for record in {one.key: one for one in records if STEPS in one.probes}.values():
-        arrays = _own(store, record, STEPS)
+        arrays = store.measured_by(STEPS, record)
         part = pd.DataFrame({"loss": arrays["loss"], "accuracy": 100 * arrays["accuracy"]})
         part["update"] = np.arange(1, len(part) + 1)
         experiment = record.experiment
@@ -102,9 +102,3 @@ def steps(records: Iterable[Record], store: Store) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True)[columns].astype({"loss": float, "accuracy": float})
-
-
-def _own(store: Store, record: Record, probe: str) -> dict[str, NDArray[Any]]:
-    arrays = store.arrays_of(record)
-    start = f"{probe}/"
-    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}

@@ -142,7 +142,7 @@ def grids(
 ) -> tuple[
     dict[str, NDArray[np.float64] | None], dict[str, NDArray[Any]], dict[str, NDArray[np.bool_]]
 ]:
-    """Return weights, order and marks of `picture_grids.weight_grid`, a panel per condition."""
+    """Return weights, order and marks of `weight_grids.weight_grid`, a panel per condition."""
     found = {
         (run.experiment.optimizer, run.experiment.norm): run
         for run in runs

@@ -126,6 +126,12 @@ class Store:
         """
         return {} if record.arrays is None else arrays.unpack(self.packed_of(record))
 
+    def measured_by(self, probe: str, record: Record) -> arrays.Arrays:
+        """Return those of `arrays_of` that one probe left, by its own names for them."""
+        start = f"{probe}/"
+        found = self.arrays_of(record)
+        return {name.removeprefix(start): found[name] for name in found if name.startswith(start)}
+
     def packed_of(self, record: Record) -> bytes:
         """Return the content of the file of arrays that ``record`` names, like `arrays_of`."""
         assert record.arrays is not None, "it names no arrays"

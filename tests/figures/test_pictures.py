@@ -9,9 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from normlib.errors import NormlibError
-from normlib.figures import picture_grids as grids
 from normlib.figures import style
-from normlib.figures.picture_grids import GAP, PictureGridError, image_grid, weight_grid
+from normlib.figures.image_grids import image_grid
+from normlib.figures.pictures import PictureGridError
+from normlib.figures.weight_grids import COLOURS, GAP, weight_grid
 
 TITLES = ["none, SGD", "BN, SGD", "none, Adam", "BN, Adam"]
 CLASSES = ["T-shirt/top", "automobile", "Ankle boot"]
@@ -107,7 +108,7 @@ def test_zero_is_white_in_the_middle_of_a_symmetric_scale(weights):
     assert image.get_clim() == (-1, 1)
     colour = {level: to_hex(image.cmap(image.norm(level))) for level in (-1, 0, 1)}
     assert colour[0] == "#ffffff"
-    assert (colour[-1], colour[1]) == (grids.COLOURS[0], grids.COLOURS[-1])
+    assert (colour[-1], colour[1]) == (COLOURS[0], COLOURS[-1])
     assert np.all(unit(figure, 3) == 0)
     assert np.abs(unit(figure, 2)).max() == np.abs(unit(figure, 0)).max() == 1
     assert legend(figure) == ["−max |w| of the unit", "0", "+max |w| of the unit"]

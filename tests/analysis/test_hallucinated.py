@@ -1,0 +1,101 @@
+"""What hallucinations left beside records, read back as the quantities of C7 and C8."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from normlib.analysis import hallucinated, tables
+from normlib.analysis.hallucinated import REGULARIZATIONS
+from normlib.engine.probes import hallucinating
+from normlib.engine.probes.hallucinations import STARTS
+from normlib.records import Store
+from normlib.records.arrays import described, pack
+from normlib.sweep.plans import PLANS
+from tests.fakes import fake_record
+
+RUNS = [run for run in PLANS["cifar-optimizers"].experiments if run.seed < 2][:6]
+SHAPE = (2, 10, STARTS)
+
+
+def fake_arrays(run):
+    chance = np.random.default_rng([run.seed, len(run.norm), len(run.optimizer)])
+    images = chance.integers(0, 256, (*SHAPE, 3, 4, 4)).astype(np.uint8)
+    judged = chance.random((2, *SHAPE)).astype(np.float32)
+    confidence = np.full(SHAPE, 0.999, np.float32)
+    confidence[0, 3] = [0.2, 0.7, 0.4, 0.1]
+    found = {"image": images, "judged": judged, "confidence": confidence}
+    for name in ("sharpness", "high_frequencies", "colour_only", "distance"):
+        found[name] = chance.random(SHAPE).astype(np.float32)
+    found["diversity"] = chance.random(SHAPE[:2]).astype(np.float32)
+    found["accuracy"] = np.array([0.7, 0.8], np.float32)
+    return {f"hallucinations/{name}": array for name, array in found.items()}
+
+
+def fake(run, arrays):
+    plain = fake_record("none", run.seed, level=60, epochs=run.epochs, dataset=run.dataset)
+    packed = pack(arrays)
+    beside = described(run, packed, ["hallucinations"])
+    return dataclasses.replace(plain, experiment=run, key="", arrays=beside, packed=packed)
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = Store([tmp_path], write_to=tmp_path)
+    for run in RUNS:
+        found.save(fake(run, fake_arrays(run)))
+    return found
+
+
+def test_the_order_of_regularizations_is_the_probes():
+    assert REGULARIZATIONS == hallucinating.REGULARIZATIONS
+    assert hallucinated.CONFIDENT == hallucinating.CONFIDENT
+
+
+def test_quantities_stand_in_the_last_epoch(store):
+    records = store.scan()[0]
+    runs = hallucinated.hallucinated(records, store)
+    assert len(runs) == len(RUNS)
+    table = hallucinated.with_measures(tables.runs(records), runs)
+    for run in runs:
+        own = table[table["key"] == run.key].set_index("epoch")
+        arrays = fake_arrays(run.experiment)
+        judged = arrays["hallucinations/judged"]
+        last = own.loc[run.experiment.epochs]
+        for place, end in enumerate(("", "_smooth")):
+            assert last[f"recognized{end}"] == pytest.approx(100 * judged[:, place].mean())
+            colour = arrays["hallucinations/colour_only"][place]
+            assert last[f"colour_alone{end}"] == pytest.approx(100 * colour.mean())
+            diversity = arrays["hallucinations/diversity"][place]
+            assert last[f"diversity{end}"] == pytest.approx(100 * diversity.mean())
+        assert own["recognized"].drop(run.experiment.epochs).isna().all()
+        assert run.images("smooth").shape == (10, STARTS, 3, 4, 4)
+
+
+def test_each_judge_is_told_apart(store):
+    runs = hallucinated.hallucinated(store.scan()[0], store)
+    table = hallucinated.by_judge(runs)
+    assert len(table) == len(runs) * 2 * 2
+    first = table.iloc[0]
+    arrays = fake_arrays(runs[0].experiment)
+    assert first["recognized"] == pytest.approx(100 * arrays["hallucinations/judged"][0, 0].mean())
+    assert set(table["accuracy"].round()) == {70, 80}
+
+
+def test_classes_of_which_a_network_is_never_sure_are_listed(store):
+    table = hallucinated.unsure(hallucinated.hallucinated(store.scan()[0], store))
+    assert len(table) == len(RUNS)
+    assert set(table["class"]) == {3}
+    assert set(table["regularization"]) == {"none"}
+    assert table["confidence"].to_numpy() == pytest.approx(0.7)
+
+
+def test_a_run_that_diverged_has_no_images(tmp_path):
+    store = Store([tmp_path], write_to=tmp_path)
+    store.save(fake(RUNS[0], {}))
+    records = store.scan()[0]
+    assert hallucinated.hallucinated(records, store) == []
+    table = hallucinated.with_measures(tables.runs(records), [])
+    assert table["recognized"].isna().all()
+    assert hallucinated.by_judge([]).empty
+    assert hallucinated.unsure([]).empty

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normlib.analysis import statistics
+from normlib.analysis.hallucinated import REGULARIZATIONS, Hallucinated, by_judge, unsure
 from normlib.analysis.learned import Learned, measures
 from normlib.analysis.outcome import FEWEST
 from normlib.book.gathering import Gathered
@@ -91,6 +92,18 @@ def rounded(table: pd.DataFrame, norms: Sequence[str], epochs: int) -> list[str]
     return lines or ["no run reaches the last epoch yet"]
 
 
+def times(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
+    """Return a row per optimizer and norm: the median seconds of an epoch, by that of none."""
+    rows = []
+    for optimizer, name in OPTIMIZERS.items():
+        own = table[table["optimizer"] == optimizer]
+        seconds = {norm: own.loc[own["norm"] == norm, "seconds"].median() for norm in norms}
+        for norm, median in seconds.items():
+            if not np.isnan(median):
+                rows.append((name, label(norm), float(median), float(median / seconds["none"])))
+    return pd.DataFrame(rows, columns=["optimizer", "norm", "seconds", "times none"])
+
+
 def best_rates(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
     """Return per optimizer and norm the rate that is best on held-out images, and what it gives.
 
@@ -159,6 +172,78 @@ def grids(
                 order[title] = np.argsort(-run.arrays["autocorrelation"][-1])
                 marked[title] = run.noisy
     return weights, order, marked
+
+
+def pictures(
+    runs: Iterable[Hallucinated],
+    pair: Sequence[str],
+    seed: int,
+    regularization: str,
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """Return what `image_grids.image_grid` takes: a column per condition, a row per class.
+
+    Of a class's images the first start's is shown, whatever it is like; below it its network's own
+    confidence, and that of the judges.
+    """
+    found = {
+        (run.experiment.optimizer, run.experiment.norm): run
+        for run in runs
+        if run.experiment.seed == seed
+    }
+    places = [(optimizer, norm) for optimizer in OPTIMIZERS for norm in pair]
+    images: list[list[NDArray[np.uint8] | None]] = [[] for _ in classes]
+    notes: list[list[str]] = [[] for _ in classes]
+    for place in places:
+        run = found.get(place)
+        for number in range(len(classes)):
+            if run is None:
+                images[number].append(None)
+                notes[number].append("")
+                continue
+            images[number].append(run.images(regularization)[number, 0])
+            own = run.measure("own_confidence", regularization)[number, 0]
+            others = run.measure("recognized", regularization)[number, 0]
+            notes[number].append(f"{own:.2f} / {others:.2f}")
+    columns = [f"{label(norm)}, {OPTIMIZERS[optimizer]}" for optimizer, norm in places]
+    return {"columns": columns, "rows": list(classes), "images": images, "notes": notes}
+
+
+def sureness(runs: Sequence[Hallucinated]) -> str:
+    """Say of how many classes networks could not be made sure."""
+    if not runs:
+        return "No hallucination is recorded yet."
+    lacking = unsure(runs)
+    total = len(runs) * len(REGULARIZATIONS) * len(runs[0].images(REGULARIZATIONS[0]))
+    if lacking.empty:
+        return (
+            f"In all {total} cases, of {len(runs)} networks, an image was found to which the "
+            "network itself gives its class with at least 99%."
+        )
+    worst = float(lacking["confidence"].min())
+    return (
+        f"In {total - len(lacking)} of {total} cases, of {len(runs)} networks, an image was found "
+        "to which the network itself gives its class with at least 99%; in the others the highest "
+        f"confidence is {worst:.2f} or more."
+    )
+
+
+def judged(runs: Iterable[Hallucinated], norms: Sequence[str]) -> pd.DataFrame:
+    """Return what each judge recognizes, a row per condition, a column per judge and way."""
+    table = by_judge(runs)
+    rows = []
+    for optimizer, name in OPTIMIZERS.items():
+        for norm in norms:
+            own = table[(table["optimizer"] == optimizer) & (table["norm"] == norm)]
+            if own.empty:
+                continue
+            row: dict[str, str] = {"optimizer": name, "norm": label(norm)}
+            for (judge, kind), found in own.groupby(["judge", "regularization"], sort=False):
+                column = f"{'plain' if kind == 'none' else 'regularized'}, by {label(str(judge))}"
+                accuracy = found["accuracy"].mean()
+                row[column] = f"{found['recognized'].mean():.1f} ({accuracy:.1f})"
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def last_measures(table: pd.DataFrame, runs: Sequence[Learned]) -> pd.DataFrame:

@@ -30,7 +30,8 @@ def protocol(plan: Plan, origins: Mapping[str, str] = PROTOCOL) -> pd.DataFrame:
     """Return the settings of the runs of ``plan`` that ``origins`` names, with their origin."""
     rows = []
     for field, origin in origins.items():
-        found = dict.fromkeys(getattr(run, field) for run in plan.experiments)
+        meant = [run for run in plan.experiments if field != "momentum" or run.optimizer == "sgd"]
+        found = dict.fromkeys(getattr(run, field) for run in meant)
         values = ["all images" if value is None else str(value) for value in found]
         rows.append((field, ", ".join(values), origin))
     return pd.DataFrame(rows, columns=["setting", "value", "stated by"])

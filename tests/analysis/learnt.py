@@ -11,7 +11,9 @@ from tests.fakes import fake_record
 
 PLAN = PLANS["mnist-optimizers"]
 RATES = PLANS["mnist-rates"]
-UNITS, STEPS = 64, 40
+CIFAR = PLANS["cifar-optimizers"]
+CIFAR_RATES = PLANS["cifar-rates"]
+UNITS, STEPS, STARTS = 64, 40, 4
 #: Test accuracy, autocorrelation and noisy units that runs are made with, by norm.
 LEVELS = {
     "none": (92.0, 0.5, 4),
@@ -26,7 +28,7 @@ def fake_run(run: Experiment) -> Record:
     """A valid record of one experiment, near its norm's levels, without arrays."""
     level, _, _ = LEVELS[run.norm]
     lead = 0.5 if run.optimizer == "adam" else 1.0
-    shown = 90 + lead * (level - 90)
+    shown = (90 if run.model == "mlp" else 60) + lead * (level - 90)
     plain = fake_record("none", run.seed, level=shown, epochs=run.epochs, dataset=run.dataset)
     history = dict(plain.history)
     if run.validation_size:
@@ -68,3 +70,39 @@ def all_runs(seeds: int = 10) -> list[Record]:
     """Every run of both plans up to so many seeds."""
     main = [fake_learnt(run) for run in PLAN.experiments if run.seed < seeds]
     return main + [fake_run(run) for run in RATES.experiments if run.seed < seeds]
+
+
+def fake_images(run: Experiment) -> dict[str, np.ndarray]:
+    """Arrays of hallucinations: class 3 is never sure when plain; BatchNorm is recognized more."""
+    chance = np.random.default_rng([run.seed, len(run.norm), len(run.optimizer)])
+    shape = (2, 10, STARTS)
+    confidence = np.full(shape, 0.999, np.float32)
+    confidence[0, 3] = [0.2, 0.7, 0.4, 0.1]
+    level = {"none": 0.2, "batch": 0.4}.get(run.norm, 0.3) + 0.2 * (run.optimizer == "adam")
+    found = {
+        "image": chance.integers(0, 256, (*shape, 3, 32, 32)).astype(np.uint8),
+        "judged": (level + 0.05 * chance.random((2, *shape))).astype(np.float32),
+        "confidence": confidence,
+        "diversity": chance.random(shape[:2]).astype(np.float32),
+        "accuracy": np.array([0.7, 0.8], np.float32),
+    }
+    for name in ("sharpness", "high_frequencies", "colour_only", "distance"):
+        found[name] = chance.random(shape).astype(np.float32)
+    return {f"hallucinations/{name}": array for name, array in found.items()}
+
+
+def fake_imagined(run: Experiment, arrays: dict[str, np.ndarray] | None = None) -> Record:
+    """A valid record of a run of ``cifar-optimizers`` with these arrays, or with all."""
+    plain = fake_run(run)
+    if arrays is None:
+        arrays = {k: v for k, v in fake_arrays(run).items() if k.startswith("steps/")}
+        arrays |= fake_images(run)
+    packed = pack(arrays)
+    beside = described(run, packed, ["hallucinations", "steps"])
+    return dataclasses.replace(plain, arrays=beside, packed=packed)
+
+
+def all_cifar_runs(seeds: int) -> list[Record]:
+    """Every run of the plans on CIFAR-10 up to so many seeds."""
+    main = [fake_imagined(run) for run in CIFAR.experiments if run.seed < seeds]
+    return main + [fake_run(run) for run in CIFAR_RATES.experiments if run.seed < seeds]

@@ -1,8 +1,5 @@
 """What hallucinations left beside records, read back as the quantities of C7 and C8."""
 
-import dataclasses
-
-import numpy as np
 import pytest
 
 from normlib.analysis import hallucinated, tables
@@ -10,40 +7,16 @@ from normlib.analysis.hallucinated import REGULARIZATIONS
 from normlib.engine.probes import hallucinating
 from normlib.engine.probes.hallucinations import STARTS
 from normlib.records import Store
-from normlib.records.arrays import described, pack
-from normlib.sweep.plans import PLANS
-from tests.fakes import fake_record
+from tests.analysis import learnt
 
-RUNS = [run for run in PLANS["cifar-optimizers"].experiments if run.seed < 2][:6]
-SHAPE = (2, 10, STARTS)
-
-
-def fake_arrays(run):
-    chance = np.random.default_rng([run.seed, len(run.norm), len(run.optimizer)])
-    images = chance.integers(0, 256, (*SHAPE, 3, 4, 4)).astype(np.uint8)
-    judged = chance.random((2, *SHAPE)).astype(np.float32)
-    confidence = np.full(SHAPE, 0.999, np.float32)
-    confidence[0, 3] = [0.2, 0.7, 0.4, 0.1]
-    found = {"image": images, "judged": judged, "confidence": confidence}
-    for name in ("sharpness", "high_frequencies", "colour_only", "distance"):
-        found[name] = chance.random(SHAPE).astype(np.float32)
-    found["diversity"] = chance.random(SHAPE[:2]).astype(np.float32)
-    found["accuracy"] = np.array([0.7, 0.8], np.float32)
-    return {f"hallucinations/{name}": array for name, array in found.items()}
-
-
-def fake(run, arrays):
-    plain = fake_record("none", run.seed, level=60, epochs=run.epochs, dataset=run.dataset)
-    packed = pack(arrays)
-    beside = described(run, packed, ["hallucinations"])
-    return dataclasses.replace(plain, experiment=run, key="", arrays=beside, packed=packed)
+RUNS = [run for run in learnt.CIFAR.experiments if run.seed < 2][:6]
 
 
 @pytest.fixture
 def store(tmp_path):
     found = Store([tmp_path], write_to=tmp_path)
     for run in RUNS:
-        found.save(fake(run, fake_arrays(run)))
+        found.save(learnt.fake_imagined(run))
     return found
 
 
@@ -59,7 +32,7 @@ def test_quantities_stand_in_the_last_epoch(store):
     table = hallucinated.with_measures(tables.runs(records), runs)
     for run in runs:
         own = table[table["key"] == run.key].set_index("epoch")
-        arrays = fake_arrays(run.experiment)
+        arrays = learnt.fake_images(run.experiment)
         judged = arrays["hallucinations/judged"]
         last = own.loc[run.experiment.epochs]
         for place, end in enumerate(("", "_smooth")):
@@ -69,7 +42,7 @@ def test_quantities_stand_in_the_last_epoch(store):
             diversity = arrays["hallucinations/diversity"][place]
             assert last[f"diversity{end}"] == pytest.approx(100 * diversity.mean())
         assert own["recognized"].drop(run.experiment.epochs).isna().all()
-        assert run.images("smooth").shape == (10, STARTS, 3, 4, 4)
+        assert run.images("smooth").shape == (10, STARTS, 3, 32, 32)
 
 
 def test_each_judge_is_told_apart(store):
@@ -77,7 +50,7 @@ def test_each_judge_is_told_apart(store):
     table = hallucinated.by_judge(runs)
     assert len(table) == len(runs) * 2 * 2
     first = table.iloc[0]
-    arrays = fake_arrays(runs[0].experiment)
+    arrays = learnt.fake_images(runs[0].experiment)
     assert first["recognized"] == pytest.approx(100 * arrays["hallucinations/judged"][0, 0].mean())
     assert set(table["accuracy"].round()) == {70, 80}
 
@@ -92,7 +65,7 @@ def test_classes_of_which_a_network_is_never_sure_are_listed(store):
 
 def test_a_run_that_diverged_has_no_images(tmp_path):
     store = Store([tmp_path], write_to=tmp_path)
-    store.save(fake(RUNS[0], {}))
+    store.save(learnt.fake_imagined(RUNS[0], {}))
     records = store.scan()[0]
     assert hallucinated.hallucinated(records, store) == []
     table = hallucinated.with_measures(tables.runs(records), [])

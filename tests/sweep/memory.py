@@ -11,7 +11,6 @@ import gc
 import json
 import math
 import re
-import resource
 import sys
 from pathlib import Path
 
@@ -40,6 +39,15 @@ def copied(file: Path) -> int:
     return 1024 * sum(int(n) for one in own for n in re.findall(r"Private_Dirty:\s+(\d+)", one))
 
 
+def peak() -> int:
+    """Return the most bytes that were resident at a time.
+
+    Not ``ru_maxrss``, which begins with that of whoever started the process.
+    """
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
 def main(folder: Path) -> None:
     experiment = Experiment(
         dataset="cifar10",
@@ -58,8 +66,7 @@ def main(folder: Path) -> None:
         train(experiment, data=data, checkpoint=folder / "run.npz", should_stop=lambda: True)
     gc.collect()  # as a worker does between runs
     train(experiment, data=data, checkpoint=folder / "run.npz")
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"peak": peak, "copied": sum(map(copied, files))}))
+    print(json.dumps({"peak": peak(), "copied": sum(map(copied, files))}))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from normlib.engine.probes import patterns
+from normlib.engine.probes import discoveries
+from normlib.engine.probes.eight_bits import restored
 from normlib.records import Experiment, Record, Store
 
-LEVELS = 127
-"""Of an image of weights on either side of zero, as the probe quantizes them."""
 FIRST_LAYER, STEPS = "first-layer", "steps"
 
 
@@ -35,13 +34,12 @@ class Learned:
     @property
     def weights(self) -> NDArray[np.float64]:
         """The weights after the last epoch, to 8 bits: (units, channels, height, width)."""
-        scale = self.arrays["scale"].astype(np.float64)[:, None, None, None]
-        return np.asarray(self.arrays["image"] / LEVELS * scale)
+        return restored(self.arrays["image"], self.arrays["scale"])
 
     @property
     def noisy(self) -> NDArray[np.bool_]:
         """Which units are no different from their own pixels shuffled."""
-        return np.asarray(~patterns.structured(self.arrays["p"]))
+        return np.asarray(~discoveries.structured(self.arrays["p"]))
 
 
 def first_layers(records: Iterable[Record], store: Store) -> list[Learned]:
@@ -64,7 +62,9 @@ def with_measures(table: pd.DataFrame, runs: Iterable[Learned]) -> pd.DataFrame:
         last = run.experiment.epochs
         found = run.arrays["autocorrelation"][1:]
         for epoch, values in enumerate(found, start=1):
-            noisy = 100 * patterns.noisy(run.arrays["p"]) if epoch == last and run.whole else np.nan
+            noisy = (
+                100 * discoveries.noisy(run.arrays["p"]) if epoch == last and run.whole else np.nan
+            )
             rows.append((run.key, epoch, 100 * float(values.mean()), noisy))
     columns = ["key", "epoch", "weights_autocorrelation", "noisy_units"]
     return table.merge(pd.DataFrame(rows, columns=columns), on=["key", "epoch"], how="left")

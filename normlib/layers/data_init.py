@@ -44,7 +44,8 @@ def initialize_from_data(model: nn.Module, batch: Tensor) -> nn.Module:
 
     Source: Salimans and Kingma 2016, section 3, https://arxiv.org/abs/1602.07868
     """
-    layers = {name: m for name, m in model.named_modules() if _length(m) is not None}
+    lengths = {name: length for name, m in model.named_modules() if (length := _length(m))}
+    layers = {name: model.get_submodule(name) for name in lengths}
     if not layers:
         raise NormlibError(
             f"this {type(model).__name__} has neither a weight-normalized layer nor an "
@@ -65,7 +66,8 @@ def initialize_from_data(model: nn.Module, batch: Tensor) -> nn.Module:
         raise NormlibError(f"the batch does not reach layer {idle[0]!r}; leave it unnormalized")
     with torch.no_grad():
         for name, (mu, sigma) in found.items():
-            g, b = _scale(layers[name]), layers[name].get_parameter("bias")
+            layer = layers[name]
+            g, b = layer.get_parameter(lengths[name]), layer.get_parameter("bias")
             g.div_(sigma.reshape_as(g))
             b.sub_(mu.reshape_as(b)).div_(sigma.reshape_as(b))
     return model
@@ -106,20 +108,11 @@ def _features(name: str, layer: nn.Module, y: Tensor) -> int:
     return features
 
 
-def _scale(layer: nn.Module) -> nn.Parameter:
-    name = _length(layer)
-    assert name is not None
-    return layer.get_parameter(name)
-
-
 def _length(module: nn.Module) -> str | None:
     """Return the name of the parameter that scales each feature; None if nothing does."""
     if isinstance(module, AffineLayer):
         return "weight"
     if not parametrize.is_parametrized(module, "weight"):
         return None
-    return (
-        LENGTH
-        if isinstance(module.get_submodule("parametrizations.weight.0"), WeightNorm)
-        else None
-    )
+    applied = module.get_submodule("parametrizations.weight.0")
+    return LENGTH if isinstance(applied, WeightNorm) else None

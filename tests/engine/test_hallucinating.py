@@ -243,12 +243,14 @@ def test_nothing_of_the_network_or_its_caller_changes(networks):
     needs = {name: one.requires_grad for name, one in model.named_parameters()}
     hooks = [dict(one._forward_hooks) for one in model.modules()]
     backward_hooks = [dict(one._backward_hooks) for one in model.modules()]
+    # NumPy's old, global state is what a caller may rely on.
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
 
     hallucinate(model, [0, 1], COLOR, seed=0, steps=3)
 
     assert torch.equal(torch.get_rng_state(), states[0])
     assert random.getstate() == states[1]
+    # Again that state.
     assert np.random.get_state()[1].tolist() == states[2]  # noqa: NPY002
     assert torch.is_grad_enabled()
     after = model.state_dict()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from normlib.engine.probes import patterns
+from normlib.engine.probes import discoveries, patterns
+from normlib.engine.probes.discoveries import DiscoveryError
 from normlib.engine.probes.patterns import PatternError
 
 MEASURES = {
@@ -172,7 +173,7 @@ def test_planted_structure_is_found(name, plant):
     weights = plant(16, 3) + 0.3 * noise(16, 4)
     p = patterns.null(weights, name, 199)
     np.testing.assert_array_equal(p, 1 / 200)
-    assert patterns.noisy(p) == 0
+    assert discoveries.noisy(p) == 0
     assert (patterns.autocorrelation(weights) > 0.2).all()
     assert (patterns.roughness(weights) < 0.95).all()
     share = patterns.low_frequencies_of_noise(SIDE, SIDE)
@@ -185,7 +186,7 @@ def test_white_noise_has_uniform_p_values(name, masked):
     mask = border() if masked else None
     p = patterns.null(noise(400, 5), name, 399, mask=mask)
     assert stats.kstest(p, "uniform").pvalue > 0.01
-    assert patterns.noisy(p) >= 0.99
+    assert discoveries.noisy(p) >= 0.99
 
 
 @named
@@ -211,16 +212,16 @@ def test_noise_of_uneven_width_is_what_the_module_says():
 def test_a_mixture_is_told_apart(name):
     weights = np.concatenate([noise(32, 10), blobs(32, 11) + 0.3 * noise(32, 12)])
     p = patterns.null(weights, name)
-    assert patterns.noisy(p) == pytest.approx(0.5, abs=3 / 64)
+    assert discoveries.noisy(p) == pytest.approx(0.5, abs=3 / 64)
     np.testing.assert_array_equal(p[32:], 1 / 2000)
 
 
 @named
 def test_one_pattern_among_noise_is_found(name):
     weights = np.concatenate([noise(63, 13), blobs(1, 14)])
-    assert patterns.noisy(patterns.null(weights, name)) == 63 / 64
+    assert discoveries.noisy(patterns.null(weights, name)) == 63 / 64
     too_few = patterns.null(weights, name, 99)  # 1 / 100 is more than 0.05 / 64
-    assert patterns.noisy(too_few) == 1
+    assert discoveries.noisy(too_few) == 1
 
 
 @named
@@ -229,7 +230,7 @@ def test_a_masked_border_of_noise_hides_no_blob(name):
     weights[..., ~border()] = 30 * noise(8, 17)[..., ~border()]
     np.testing.assert_array_equal(patterns.null(weights, name, 199, mask=border()), 1 / 200)
     if name != "roughness":  # which sees that the border is wider, not the blob
-        assert patterns.noisy(patterns.null(weights, name, 199)) > 0.5
+        assert discoveries.noisy(patterns.null(weights, name, 199)) > 0.5
 
 
 @named
@@ -238,7 +239,7 @@ def test_structure_outside_the_mask_is_not_seen(name):
     weights[..., ~border()] = 100 + ROWS[~border()]
     weights[0, 0, 0, 0] = np.nan
     p = patterns.null(weights, name, 199, mask=border())
-    assert patterns.noisy(p) == 1
+    assert discoveries.noisy(p) == 1
     assert stats.kstest(p, "uniform").pvalue > 0.01
     other = weights.copy()
     other[..., ~border()] = -1
@@ -305,8 +306,8 @@ def test_weights_without_a_pattern_to_measure_are_nan(name):
     p = patterns.null(weights, name, 19)
     np.testing.assert_array_equal(np.isnan(p), expected)
     np.testing.assert_array_equal(p[[0, 5, 6]], patterns.null(kept, name, 19)[[0, 5, 6]])
-    assert patterns.noisy(p) == 1
-    assert np.isnan(patterns.noisy(p[1:5]))
+    assert discoveries.noisy(p) == 1
+    assert np.isnan(discoveries.noisy(p[1:5]))
 
 
 @named
@@ -340,8 +341,8 @@ def test_noisy_is_benjamini_and_hochberg():
     rng = np.random.default_rng(24)
     for _ in range(50):
         p = rng.random(20) ** rng.integers(1, 6)
-        assert patterns.noisy(p, 0.1) == pytest.approx(slow(p, 0.1))
-        assert patterns.noisy(np.append(p, np.nan), 0.1) == patterns.noisy(p, 0.1)
+        assert discoveries.noisy(p, 0.1) == pytest.approx(slow(p, 0.1))
+        assert discoveries.noisy(np.append(p, np.nan), 0.1) == discoveries.noisy(p, 0.1)
 
 
 def test_moved_is_the_relative_distance():
@@ -384,14 +385,14 @@ LONE = np.array([[1, 0], [0, 1]], dtype=bool)
         (lambda: patterns.low_frequencies_of_noise(1, 1, 0.5), "1 of 1x1 pixels count"),
         (lambda: patterns.null(W, "moran"), "choose one of autocorrelation, roughness, low"),
         (lambda: patterns.null(W, "roughness", 0), "ask for at least 1"),
-        (lambda: patterns.noisy([]), "no p values"),
-        (lambda: patterns.noisy([0.5, 1.1]), "no p values"),
-        (lambda: patterns.noisy([[0.5]]), "no p values"),
-        (lambda: patterns.noisy([0.5], 0), "between 0 and 1"),
+        (lambda: discoveries.noisy([]), "no p values"),
+        (lambda: discoveries.noisy([0.5, 1.1]), "no p values"),
+        (lambda: discoveries.noisy([[0.5]]), "no p values"),
+        (lambda: discoveries.noisy([0.5], 0), "between 0 and 1"),
         (lambda: patterns.moved(W, W[:1]), "did not start from"),
         (lambda: patterns.moved(W, W, np.zeros((4, 4), dtype=bool)), "0 of 4x4 pixels count"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(make, words):
-    with pytest.raises(PatternError, match=words):
+    with pytest.raises((PatternError, DiscoveryError), match=words):
         make()

@@ -12,7 +12,8 @@ from normlib.engine import Interrupted, initial_arrays, train
 from normlib.engine.optimizer import Optimizer
 from normlib.engine.order import batch_order
 from normlib.engine.probes import ProbeError, first_layer, patterns
-from normlib.engine.probes.first_layer import LEVELS, VARIED, quantized, varied
+from normlib.engine.probes.eight_bits import quantized, restored
+from normlib.engine.probes.first_layer import VARIED, varied
 from normlib.models import build
 from normlib.records import Experiment
 from normlib.records.arrays import unpack
@@ -100,8 +101,8 @@ def test_first_layer_weights_are_kept_and_measured(monkeypatch):
     start, last = initial_arrays(RUN)["fc.weight"], kept[-1]
     mask = varied(load(RUN.dataset, "train").images)
     assert found["image"].shape == (12, 1, 28, 28)
-    again = found["image"] / LEVELS * found["scale"][:, None, None, None]
-    assert np.abs(again.reshape(12, -1) - last).max() <= found["scale"].max() / LEVELS / 2 * 1.001
+    again = restored(found["image"], found["scale"])
+    assert np.abs(again.reshape(12, -1) - last).max() <= found["scale"].max() / 127 / 2 * 1.001
     for row, weights in ((0, start), (1, kept[6]), (-1, last)):
         images = weights.reshape(12, 1, 28, 28)
         expected = patterns.autocorrelation(images, mask)

@@ -142,8 +142,9 @@ CLAIMS_DISTRIBUTIONS = (
             "more than half of what `batch` has above `none`, so that it is above the middle of "
             "the two. One significant reversal contradicts the claim, as far as Fixup stands for "
             "a better start. Beside it: BN's advantage itself, without which there is nothing to "
-            "regain; ResNet50; the scales after 20 updates; and `affine` with the very start of "
-            "BN, its scales and shifts set so that each layer normalizes the first batch."
+            "regain; ResNet50; the scales after 20 updates; and, added when 20 other runs "
+            "had been started but none of these, `affine` with the very start of BN, its scales "
+            "and shifts set so that each layer normalizes the first batch."
         ),
         decision="runs",
         chapters=HERE,

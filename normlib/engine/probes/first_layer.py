@@ -10,13 +10,12 @@ from torch import nn
 from normlib.datasets import INFO, load
 from normlib.engine.initial import initial_arrays
 from normlib.engine.probes import patterns
+from normlib.engine.probes.eight_bits import quantized
 from normlib.engine.probes.probe import Arrays, Batch, Moment, ProbeError
 from normlib.records import Experiment
 
 VARIED = 0.01
 """A pixel counts if it differs from its median in more than this share of the training images."""
-LEVELS = 127
-"""Of an 8-bit image of weights on either side of zero."""
 MEASURES = ("autocorrelation", "roughness", "low_frequencies", "moved")
 
 
@@ -30,8 +29,8 @@ class FirstLayer:
 
     Arrays: ``autocorrelation``, ``roughness``, ``low_frequencies`` and ``moved`` of the shape
     (epochs made + 1, units); after the last epoch ``p`` (units,), and the weights themselves as
-    ``image`` (units, channels, height, width) with ``scale`` (units,): an image is
-    ``round(LEVELS * w / scale)`` with ``scale = max |w|``; before it both have no rows.
+    ``image`` (units, channels, height, width) with ``scale`` (units,), as `eight_bits` makes them;
+    before it both have no rows.
 
     Raises:
         ProbeError: the model has no hidden units that see the whole image.
@@ -111,17 +110,3 @@ def varied(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     differs = images != np.median(images, axis=0).astype(np.uint8)
     return np.asarray((differs.mean(axis=0) > VARIED).any(axis=0))
-
-
-def quantized(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return ``round(LEVELS * w / scale)`` and ``scale = max |w|`` of each unit.
-
-    Shape:
-        (units, C, H, W) to (units, C, H, W) and (units,); of weights that are not finite 0 and NaN.
-    """
-    scale = np.abs(weights).max(axis=(1, 2, 3))
-    usable = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)[:, None, None, None]
-    levels = np.round(LEVELS * np.nan_to_num(weights, posinf=0.0, neginf=0.0) / usable)
-    finite: NDArray[np.bool_] = np.isfinite(scale)
-    image = np.where(finite[:, None, None, None], levels, 0).astype(np.int8)
-    return image, np.where(finite, scale, np.nan).astype(np.float32)

@@ -4,8 +4,8 @@ MNIST with a network of two layers, CIFAR-10 with a larger one, each with and wi
 (`batch`, `none`), under SGD and Adam; the source states no number, no learning rate and no size.
 Here they are the plans' (`sweep.optimizers`). All of it was written down before a run of these
 plans was recorded; only trials to time them had been run (three of two epochs on MNIST, four on
-3,000 images of CIFAR-10). C3, C4, C7, C8 and C10 are about pictures; what stands for what the source sees
-in them, one number per run:
+3,000 images of CIFAR-10). C3, C4, C7, C8 and C10 are about pictures; what stands for what the
+source sees in them, one number per run:
 
 - ``weights_autocorrelation``: mean over hidden units of Moran's I of their incoming weights, over
   the pixels that vary (`engine.probes.patterns`), times 100. What looks like strokes has

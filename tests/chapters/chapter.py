@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from normlib import paths
 from normlib.book import gluing
-from normlib.records import Store
 
 
 class Chapter:
@@ -20,10 +21,9 @@ class Chapter:
         """Return its cells of one kind, "code" or "markdown"."""
         return [cell for cell in self.notebook["cells"] if cell["cell_type"] == kind]
 
-    def execute(self, store, monkeypatch) -> dict[str, str]:
-        """Run its code cells on the records of ``store`` alone; return what they glued."""
+    def execute(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        """Run its code cells on the records of the default store; return what they glued."""
         glued: dict[str, str] = {}
-        monkeypatch.setattr(Store, "default", lambda: store)
         monkeypatch.setattr(
             gluing, "glue", lambda name, value: glued.update({name: gluing.plain(name, value)})
         )
@@ -40,6 +40,16 @@ class Chapter:
     def prose(self) -> list[dict]:
         """Its cells of text."""
         return self.cells("markdown")
+
+    def assert_whole(self, glued: dict[str, str], out: str) -> None:
+        """What it glued fills every place in its prose; no number there or in ``out`` is missing.
+
+        ``out`` is what it printed.
+        """
+        assert self.asked()
+        assert self.asked() <= set(glued)
+        assert all(isinstance(value, str) and value for value in glued.values())
+        assert not re.search(r"\bnan\b|\bNone\b(?! of)", " ".join(glued.values()) + out)
 
     def assert_types_no(self, result: str) -> None:
         """No text outside code and roles looks like a ``result`` (a pattern)."""

@@ -10,42 +10,21 @@ from normlib.analysis import learned, tables
 from normlib.book import optimizing
 from normlib.claims.source_c import OTHERS, PAIR, RATES
 from normlib.figures import optimizers as figures
-from normlib.records import Store
-from normlib.sweep import PLANS
 from tests.analysis import learnt
-from tests.figures.chapter import Chapter
+from tests.chapters.chapter import Chapter
 
 CHAPTER = Chapter("06_mnist_optimizers")
 NORMS = [*PAIR, *OTHERS]
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store([tmp_path], write_to=tmp_path)
-
-
-@pytest.fixture
-def execute(store, monkeypatch):
-    def run(records):
-        for record in records:
-            store.save(record)
-        return CHAPTER.execute(store, monkeypatch)
-
-    return run
-
-
 @pytest.mark.parametrize("seeds", [0, 1, 3], ids=["nothing", "one seed", "three seeds"])
 def test_every_number_of_the_prose_is_there(execute, seeds, capsys):
-    glued = execute(learnt.all_runs(seeds))
-    assert CHAPTER.asked()
-    assert CHAPTER.asked() <= set(glued)
-    assert all(isinstance(value, str) and value for value in glued.values())
-    assert "nan" not in " ".join(map(str, glued.values()))
-    assert "nan" not in capsys.readouterr().out
+    glued = execute(CHAPTER, learnt.all_runs(seeds))
+    CHAPTER.assert_whole(glued, capsys.readouterr().out)
 
 
 def test_verdicts_follow_the_records(execute, capsys):
-    execute(learnt.all_runs(4))
+    execute(CHAPTER, learnt.all_runs(4))
     out = capsys.readouterr().out
     for line in (
         "C1 supported",
@@ -56,23 +35,6 @@ def test_verdicts_follow_the_records(execute, capsys):
     ):
         assert line in out
     assert "C9 not decided" in out, "it asks for CIFAR-10's runs, too"
-
-
-def test_the_prose_types_no_result():
-    CHAPTER.assert_types_no(r"\b[3-9]\d\.\d|[+−]0\.\d|p\s*[<=]\s*0")
-
-
-def test_every_figure_has_caption_alt_text_and_runs():
-    CHAPTER.assert_figures(r"^(figures\.\w+|weight_grid)\(", 6, "Runs: plan mnist-")
-
-
-def test_cells_are_short_and_enough_are_checked():
-    CHAPTER.assert_thin_and_checked(17)
-
-
-def test_it_names_the_plans_that_it_reads():
-    named = CHAPTER.notebook["metadata"]["normlib"]["plans"]
-    assert set(named) == {"mnist-optimizers", "mnist-rates", "cifar-optimizers"} <= set(PLANS)
 
 
 def saved(store, records):

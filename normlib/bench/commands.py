@@ -7,6 +7,7 @@ import typer
 
 from normlib import paths
 from normlib.bench import layers, methods, replicas, resnets, result, training, two_layers
+from normlib.bench.contender import ROUNDS
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -19,9 +20,7 @@ def bench(
     pairs: Annotated[
         int, typer.Option(min=20, help="Interleaved timings of each layer.")
     ] = layers.PAIRS,
-    rounds: Annotated[
-        int, typer.Option(min=1, help="Rounds over all ways to train.")
-    ] = training.ROUNDS,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds over all ways to train.")] = ROUNDS,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; default _build/bench.json.")
     ] = None,

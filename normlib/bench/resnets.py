@@ -1,7 +1,6 @@
 """Source E's networks on a CPU: our sweep against a plain script, and what the engine adds."""
 
 import os
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from normlib.bench import processes
+from normlib.bench.contender import PEERS, ROUNDS, Contender, medians
 from normlib.bench.result import Result, less_is_better, more_is_better
-from normlib.bench.timing import joint_rate
-from normlib.bench.training import PEERS, ROUNDS, Contender
 from normlib.records import Experiment
 from normlib.sweep.plans import PLANS
 from normlib.sweep.process import surroundings
@@ -72,12 +70,6 @@ def script(
     ]
 
 
-def rate(contender: Contender, timeout: float = 900) -> float:
-    """Return the contender's images per second, all its processes together."""
-    answers = processes.run(contender.commands, contender.environment, meet=True, timeout=timeout)
-    return joint_rate([answer["stamps"] for answer in answers], BATCH_SIZE)
-
-
 def overhead(network: str, pairs: int = PAIRS) -> Result:
     """Return the engine's step beside the same forward, backward and update without it."""
     command = [sys.executable, "-m", "normlib.bench.step_process", network, "--pairs", str(pairs)]
@@ -92,6 +84,27 @@ def overhead(network: str, pairs: int = PAIRS) -> Result:
     )
 
 
+def beside_script(
+    report: Callable[[str], None],
+    network: str,
+    data: Path,
+    *,
+    warmup: int,
+    steps: int,
+    rounds: int,
+) -> Result:
+    """Return our sweep's rate beside the plain script's."""
+    ours, peer = contenders(network, data, warmup, steps)
+    us, them = medians(
+        (ours, peer),
+        lambda contender: contender.rate(BATCH_SIZE),
+        rounds,
+        lambda name, found: report(f"{network}, {name}: {found:.0f} images/s"),
+    )
+    name = f"training {network} at batch {BATCH_SIZE}, {ours.name}"
+    return more_is_better(name, "images/s", us, them, peer.name, GOAL)
+
+
 def compare(
     report: Callable[[str], None],
     *,
@@ -101,21 +114,14 @@ def compare(
     rounds: int = ROUNDS,
     pairs: int = PAIRS,
 ) -> list[Result]:
-    """Time both ways to train each network ``rounds`` times, in turn, and compare the medians."""
+    """Time both ways to train each network, then the engine around its step."""
     found = []
+    length = {"warmup": warmup, "steps": steps, "rounds": rounds}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "images.npz"
         write_data(data, (warmup + steps) * BATCH_SIZE)
         for network in networks:
-            ours, peer = contenders(network, data, warmup, steps)
-            rates: dict[str, list[float]] = {ours.name: [], peer.name: []}
-            for _ in range(rounds):
-                for one in (ours, peer):
-                    rates[one.name].append(rate(one))
-                    report(f"{network}, {one.name}: {rates[one.name][-1]:.0f} images/s")
-            us, them = (statistics.median(rates[one.name]) for one in (ours, peer))
-            name = f"training {network} at batch {BATCH_SIZE}, {ours.name}"
-            found.append(more_is_better(name, "images/s", us, them, peer.name, GOAL))
+            found.append(beside_script(report, network, data, **length))
             found.append(overhead(network, pairs))
             report(f"{network}, engine: {found[-1].ours:.1f} ms, bare {found[-1].peer:.1f} ms")
     return found

@@ -2,18 +2,15 @@
 
 import os
 import shutil
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from normlib.bench import processes
+from normlib.bench.contender import PEERS, ROUNDS, Contender, medians
 from normlib.bench.result import Result, more_is_better
-from normlib.bench.timing import joint_rate
 from normlib.datasets import MissingDatasetError, load
 from normlib.records import Experiment
 from normlib.sweep.plans import PLANS
@@ -21,18 +18,7 @@ from normlib.sweep.process import surroundings
 
 WARMUP = 100
 STEPS = 300
-ROUNDS = 3
 GOAL = 2.0
-PEERS = Path(__file__).parent / "peers"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A way to train: what to run side by side, and with which environment."""
-
-    name: str
-    commands: Sequence[Sequence[str]]
-    environment: Mapping[str, str]
 
 
 def experiment() -> Experiment:
@@ -89,12 +75,6 @@ def contenders(data: Path, warmup: int, steps: int) -> dict[str, Contender]:
     return found
 
 
-def rate(contender: Contender, timeout: float = 600) -> float:
-    """Return the contender's images per second, all its processes together."""
-    answers = processes.run(contender.commands, contender.environment, meet=True, timeout=timeout)
-    return joint_rate([answer["stamps"] for answer in answers], experiment().batch_size)
-
-
 def results(rates: Mapping[str, float], names: Mapping[str, str]) -> list[Result]:
     """Return ours beside each peer, then, if measured, ours compiled beside each peer."""
     found = []
@@ -128,10 +108,12 @@ def compare(
         name = write_data(data, (warmup + steps) * experiment().batch_size)
         report(f"training on {name}, {warmup} steps to warm up, {steps} timed")
         chosen = contenders(data, warmup, steps)
-        rates: dict[str, list[float]] = {key: [] for key in chosen}
-        for number in range(rounds):
-            for key, contender in chosen.items():
-                rates[key].append(rate(contender))
-                report(f"{contender.name}, round {number + 1}: {rates[key][-1]:.0f} images/s")
-    medians = {key: statistics.median(values) for key, values in rates.items()}
-    return results(medians, {key: contender.name for key, contender in chosen.items()})
+        batch_size = experiment().batch_size
+        rates = medians(
+            list(chosen.values()),
+            lambda contender: contender.rate(batch_size),
+            rounds,
+            lambda name, found: report(f"{name}: {found:.0f} images/s"),
+        )
+    names = {key: contender.name for key, contender in chosen.items()}
+    return results(dict(zip(chosen, rates, strict=True)), names)

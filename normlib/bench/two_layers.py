@@ -5,16 +5,14 @@ optimizer's bookkeeping. Only training is counted, on both sides.
 """
 
 import os
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from normlib.bench import processes
+from normlib.bench.contender import PEERS, ROUNDS, Contender, medians
 from normlib.bench.result import Result, more_is_better
-from normlib.bench.timing import joint_rate
-from normlib.bench.training import PEERS, ROUNDS, Contender, write_data
+from normlib.bench.training import write_data
 from normlib.records import Experiment
 from normlib.sweep.plans import PLANS
 from normlib.sweep.process import surroundings
@@ -53,12 +51,10 @@ def contenders(data: Path, warmup: int, steps: int) -> tuple[Contender, ...]:
     )
 
 
-def runs_per_minute(contender: Contender, timeout: float = 600) -> float:
+def runs_per_minute(contender: Contender) -> float:
     """Return how many runs of the plan's epochs the contender trains in a minute."""
-    answers = processes.run(contender.commands, contender.environment, meet=True, timeout=timeout)
     trained = experiment()
-    images = joint_rate([answer["stamps"] for answer in answers], trained.batch_size)
-    return 60 * images / (TRAINING_IMAGES * trained.epochs)
+    return 60 * contender.rate(trained.batch_size) / (TRAINING_IMAGES * trained.epochs)
 
 
 def compare(
@@ -73,12 +69,12 @@ def compare(
         data = Path(folder) / "images.npz"
         write_data(data, (warmup + steps) * experiment().batch_size)
         chosen = contenders(data, warmup, steps)
-        rates: dict[str, list[float]] = {one.name: [] for one in chosen}
-        for _ in range(rounds):
-            for one in chosen:
-                rates[one.name].append(runs_per_minute(one))
-                report(f"two layers, {one.name}: {rates[one.name][-1]:.2f} runs/min")
-    ours, *peers = (statistics.median(rates[one.name]) for one in chosen)
+        ours, *peers = medians(
+            chosen,
+            runs_per_minute,
+            rounds,
+            lambda name, found: report(f"two layers, {name}: {found:.2f} runs/min"),
+        )
     # Two scripts side by side are what a person can do at best: reported.
     goals = (GOAL, None)
     return [

@@ -34,7 +34,7 @@ def test_two_workers_of_one_thread_against_the_users_own_environment(
 
 @pytest.mark.parametrize("which", [0, 1], ids=["ours", "script"])
 def test_each_way_to_train_gives_a_rate(which: int, data: Path) -> None:
-    assert resnets.rate(resnets.contenders("resnet18", data, 1, 2)[which]) > 0
+    assert resnets.contenders("resnet18", data, 1, 2)[which].rate(50) > 0
 
 
 def test_the_engines_step_is_timed_beside_a_bare_one() -> None:

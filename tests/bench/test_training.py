@@ -86,4 +86,4 @@ def test_each_way_to_train_gives_a_rate(
 ) -> None:
     if contender == "keras" and importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed; it has no build for this Python")
-    assert training.rate(training.contenders(data, 2, 3)[contender]) > 0
+    assert training.contenders(data, 2, 3)[contender].rate(50) > 0

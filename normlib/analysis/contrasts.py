@@ -26,10 +26,12 @@ class ContrastError(NormlibError, ValueError):
     """A contrast that compares nothing."""
 
 
-#: Networks whose name for readers is not their own.
+#: Networks whose name for readers is not their own. Their plans vary the optimizer, and all runs
+#: have one batch size; those of ResNets are all under Adam but for a search.
 NETWORKS = {"mlp": "two layers", "vgg": "plain CNN"}
-#: How PyTorch and torchvision start a network; nobody needs to be told.
-DEFAULT_STARTS = ("torch", "torchvision")
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
+#: Starts other than PyTorch's and torchvision's own.
+STARTS = {"fixup": "started by Fixup", "data": "with BN's start"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +55,22 @@ class Cell:
         return NETWORKS.get(self.model, self.model.replace("resnet", "ResNet"))
 
     @property
-    def place(self) -> str:
-        """Say where, all but the norm: ``ResNet50, batch 50``."""
-        said = [self.network, f"batch {self.batch_size}"]
-        if (self.optimizer, self.learning_rate) != ("adam", 0.001):
-            said.append(f"{self.optimizer} {self.learning_rate:g}")
+    def setting(self) -> str:
+        """Say what goes not without saying of its network: ``, SGD 0.01``."""
+        said = []
+        if self.model in NETWORKS or (self.optimizer, self.learning_rate) != ("adam", 0.001):
+            said.append(f"{OPTIMIZERS[self.optimizer]} {self.learning_rate:g}")
         if self.validation_size:
             said.append(f"{self.validation_size} images held out")
-        if self.initialization not in DEFAULT_STARTS:
-            said.append(f"started by {self.initialization}")
-        return ", ".join(said)
+        if self.initialization in STARTS:
+            said.append(STARTS[self.initialization])
+        return "".join(f", {one}" for one in said)
+
+    @property
+    def place(self) -> str:
+        """Say where, all but the norm: ``ResNet50, batch 50``, ``two layers, SGD 0.01``."""
+        batch = "" if self.model in NETWORKS else f", batch {self.batch_size}"
+        return f"{self.network}{batch}{self.setting}"
 
     @property
     def name(self) -> str:

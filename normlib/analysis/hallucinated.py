@@ -17,7 +17,7 @@ PROBE = "hallucinations"
 REGULARIZATIONS = ("none", "smooth")
 """The order in which the probe keeps them."""
 CONFIDENT = 0.99
-#: A quantity of a run, from which array, and whether it has the judges in front.
+#: A quantity of a run, and from which array; ``judged`` has the judges in front.
 QUANTITIES = {
     "recognized": "judged",
     "colour_alone": "colour_only",
@@ -49,6 +49,11 @@ class Hallucinated:
         if name == "recognized":
             found = found.mean(axis=0)
         return np.asarray(found[REGULARIZATIONS.index(regularization)])
+
+
+def same_judges(runs: Iterable[Hallucinated]) -> bool:
+    """Return whether all were shown to the same networks, as their comparison takes."""
+    return len({run.arrays["judges"].tobytes() for run in runs}) <= 1
 
 
 def hallucinated(records: Iterable[Record], store: Store) -> list[Hallucinated]:

@@ -39,7 +39,8 @@ class Learned:
     @property
     def noisy(self) -> NDArray[np.bool_]:
         """Which units are no different from their own pixels shuffled."""
-        return np.asarray(~discoveries.structured(self.arrays["p"]))
+        p = self.arrays["p"]
+        return np.asarray(~discoveries.structured(p) & ~np.isnan(p))
 
 
 def first_layers(records: Iterable[Record], store: Store) -> list[Learned]:

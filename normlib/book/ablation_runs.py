@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from normlib.analysis.ablation import METHODS
-from normlib.analysis.contrasts import Cell, Contrast
+from normlib.analysis.contrasts import Contrast
 from normlib.book import ledger
 from normlib.claims.verdicts import Verdict
 from normlib.figures.palette import label
@@ -16,7 +16,7 @@ def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:
     """Return ``ledger.verdicts`` with its runs told as ``runs`` tells them."""
     listed = list(judged)
     table = ledger.verdicts(listed)
-    table["runs (seeds)"] = [runs(one) or "none yet" for one in listed]
+    table["runs (seeds)"] = [runs(one) or "no seed complete" for one in listed]
     return table
 
 
@@ -47,11 +47,6 @@ def _seeds(verdict: Verdict) -> dict[tuple[str, int, str], dict[str, int]]:
     for result in verdict.primary:
         first = result.test.first
         for cell in first.cells if isinstance(first, Contrast) else ():
-            norms = counts.setdefault((cell.model, cell.batch_size, _setting(cell)), {})
+            norms = counts.setdefault((cell.model, cell.batch_size, cell.setting), {})
             norms[cell.norm] = max(norms.get(cell.norm, 0), result.n)
     return {place: {norm: n[norm] for norm in METHODS if norm in n} for place, n in counts.items()}
-
-
-def _setting(cell: Cell) -> str:
-    usual = Cell(model=cell.model, batch_size=cell.batch_size, norm=cell.norm).place
-    return cell.place.removeprefix(usual)

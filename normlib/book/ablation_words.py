@@ -60,24 +60,39 @@ def adding_up(found: pd.DataFrame) -> str:
     )
 
 
+def decided(judged: Sequence[Verdict]) -> str:
+    """Say how many claims the runs decide."""
+    open_ = sum(one.answer not in ("supported", "contradicted") for one in judged)
+    if open_ == len(judged):
+        return f"None of the {len(judged)} claims is decided by the runs there are."
+    if open_:
+        return (
+            f"Of the {len(judged)} claims {len(judged) - open_} "
+            f"{'is' if len(judged) - open_ == 1 else 'are'} decided by the runs there are."
+        )
+    return f"All {len(judged)} claims are decided."
+
+
 def standing(verdict: Verdict) -> str:
     """Return what a verdict rests on, for a sentence: numbers, a tally, or what is missing."""
     seeds = [result.n for result in verdict.primary]
     lacking = sum(n < FEWEST for n in seeds)
     if not any(seeds):
-        return "none of its comparisons has a run yet"
+        return "its runs are missing"
     if lacking == len(seeds):
-        most = f"{max(seeds)} {'seed' if max(seeds) == 1 else 'seeds'}"
-        return f"no comparison has more than {most}, and a verdict takes three"
+        return f"{max(seeds)} of the three seeds that it takes"
     if len(seeds) <= 2 and not lacking:
         return ledger.evidence(verdict)
     held = sum(result.answer == "supported" for result in verdict.primary)
     against = sum(result.answer == "contradicted" for result in verdict.primary)
-    words = (
-        f"{held} of {len(seeds)} tests {'holds' if held == 1 else 'hold'}, {against} "
-        f"{'is' if against == 1 else 'are'} reversed"
-    )
-    return words + (f", {lacking} {'lacks' if lacking == 1 else 'lack'} runs" if lacking else "")
+    rest = {
+        ("is reversed", "are reversed"): against,
+        ("is open", "are open"): len(seeds) - held - against - lacking,
+        ("lacks runs", "lack runs"): lacking,
+    }
+    said = [f"{held} of {len(seeds)} tests {'holds' if held == 1 else 'hold'}"]
+    said += [f"{n} {one if n == 1 else more}" for (one, more), n in rest.items() if n]
+    return ", ".join(said)
 
 
 def early(judged: Iterable[Verdict], epoch: int) -> str:

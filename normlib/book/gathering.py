@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from normlib.analysis.contrasts import STARTS
 from normlib.records import Experiment, Record, Store
 from normlib.records.choices import STARTED_AS
 from normlib.sweep.plans import PLANS, Plan
@@ -51,8 +52,10 @@ class Gathered:
 
 
 def _condition(run: Experiment) -> str:
-    """Return a run's norm, and its start if it is for that norm alone: ``none (fixup)``."""
-    return f"{run.norm} ({run.initialization})" if run.initialization in STARTED_AS else run.norm
+    """Return a run's norm, and its start if it is for that norm alone."""
+    if run.initialization not in STARTED_AS:
+        return run.norm
+    return f"{run.norm} {STARTS[run.initialization]}"
 
 
 def gather(plan: Plan, *, compute: bool = False, store: Store | None = None) -> Gathered:
@@ -66,8 +69,7 @@ def gather(plan: Plan, *, compute: bool = False, store: Store | None = None) -> 
         from normlib import sweep
 
         sweep.compute(plan.experiments, store, probes=plan.probes)
-    needed = set(plan.probes)
-    recorded = {one.key: one for one in store.scan()[0] if needed <= set(one.probes)}
+    recorded = {one.key: one for one in store.scan(plan.probes)[0]}
     return Gathered(
         plan,
         tuple(recorded[run.key] for run in plan.experiments if run.key in recorded),

@@ -1,13 +1,13 @@
 """Claims and verdicts in words: what tables and sentences of a chapter say."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from normlib.analysis.contrasts import Contrast
 from normlib.analysis.outcome import QUANTITIES, Outcome
-from normlib.book.showing import interval, p_value, signed
+from normlib.book.showing import interval, p_value, signed, text
 from normlib.claims import Claim, Test
 from normlib.claims.verdicts import Result, Verdict
 from normlib.figures.palette import label
@@ -44,9 +44,13 @@ def short(outcome: Outcome) -> str:
         "train_accuracy_running": "training",
         "generalization_gap": "training − test",
     }.get(outcome.quantity, QUANTITIES[outcome.quantity][0])
+    return f"{what}, {_period(outcome)}"
+
+
+def _period(outcome: Outcome) -> str:
     if outcome.first == outcome.last:
-        return f"{what}, epoch\N{NO-BREAK SPACE}{outcome.last}"
-    return f"{what}, epochs {outcome.first}–{outcome.last}"
+        return f"epoch\N{NO-BREAK SPACE}{outcome.last}"
+    return f"epochs {outcome.first}–{outcome.last}"
 
 
 def hypothesis(test: Test) -> str:
@@ -69,6 +73,9 @@ def estimate(result: Result) -> str:
     if result.estimate is None or result.low is None or result.high is None:
         return f"{result.n} {'seed' if result.n == 1 else 'seeds'} in common: too few"
     seeds = f"{result.n}\N{NO-BREAK SPACE}seeds"
+    if not _is_difference(result.test):
+        limits = f"[{text(result.low)},\N{NO-BREAK SPACE}{text(result.high)}]"
+        return f"{text(result.estimate)} {limits}, {seeds}"
     if result.test.kind in ("share", "spread"):
         unit, digits = ("%", 0) if result.test.kind == "share" else ("", 2)
         low, high = f"{result.low:.{digits}f}", f"{result.high:.{digits}f}"
@@ -77,17 +84,40 @@ def estimate(result: Result) -> str:
     return f"{signed(result.estimate)} {interval(result.low, result.high)}, {seeds}"
 
 
-def sentence(results: Iterable[Result]) -> str:
+def sentence(results: Sequence[Result]) -> str:
     """Return comparisons with their numbers, for a sentence: ``BN − none +0.31 [...]; ...``.
 
-    What is no accuracy is named, with its unit: ``BN, widening of gradients, in doublings, +0.31``.
+    What is no accuracy is named, with its unit, and so is all where outcomes differ:
+    ``BN, widening of gradients, in doublings: −2.08``.
     """
+    outcomes = {one.test.outcome for one in results}
+    periods = {(one.first, one.last) for one in outcomes}
     said = []
     for one in results:
-        what, unit = QUANTITIES[one.test.outcome.quantity]
-        named = "" if unit == "points" else f", {what}, in {'percent' if unit == '%' else unit},"
-        said.append(f"{comparison(one.test)}{named} {estimate(one)}")
+        outcome = one.test.outcome
+        what = comparison(one.test)
+        if len(outcomes) > 1 or outcome.unit != "points":
+            when = f", {_period(outcome)}" if len(periods) > 1 else ""
+            what += f", {QUANTITIES[outcome.quantity][0]}{when}{_in_units(one.test)}:"
+        said.append(f"{what} {estimate(one)}")
     return "; ".join(said)
+
+
+def _in_units(test: Test) -> str:
+    """Return a quantity's unit in words; a difference between percentages is in points."""
+    unit = test.outcome.unit
+    if unit == "points":
+        return ""
+    if unit == "%":
+        unit = "points" if _is_difference(test) else "percent"
+    return f", in {unit}"
+
+
+def _is_difference(test: Test) -> bool:
+    """Whether its number compares conditions, and is not the level of one."""
+    return not isinstance(test.first, Contrast) or not round(
+        sum(weight for weight, _ in test.first.terms), 9
+    )
 
 
 def evidence(verdict: Verdict) -> str:

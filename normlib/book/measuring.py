@@ -1,6 +1,6 @@
 """What was measured in source E's runs, as rows of text and sentences true of whatever there is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,16 @@ from numpy.typing import NDArray
 
 from normlib.analysis import statistics
 from normlib.analysis.histograms import Probed, condition, first_epoch
-from normlib.analysis.outcome import FEWEST, Quantity
+from normlib.analysis.outcome import FEWEST, QUANTITIES, Quantity
 from normlib.figures import starts
 from normlib.figures.resnets import network
 from normlib.records import Experiment
+
+#: Where source E's value comes from, where that is not as in the chapter on accuracies.
+ORIGINS = {
+    "initialization": "PyTorch's models come with torchvision's; the others are ours",
+    "batch_size": "E's tables; not stated for its histograms",
+}
 
 
 def covered(experiments: Iterable[Experiment], runs: Iterable[Probed]) -> pd.DataFrame:
@@ -61,20 +67,30 @@ def recorded(runs: Iterable[Probed]) -> str:
     if lacking:
         tail = f"; {lacking} of them {'has' if lacking == 1 else 'have'} fewer than the three "
         tail += "seeds that a verdict takes."
-    return f"Epoch 1 of ResNet18 is measured for so many seeds: {said}{tail}"
+    return f"Seeds of ResNet18 with epoch 1 measured: {said}{tail}"
 
 
-def means(table: pd.DataFrame, quantities: Mapping[Quantity, str]) -> pd.DataFrame:
+def means(table: pd.DataFrame, quantities: Sequence[Quantity]) -> pd.DataFrame:
     """Return a row per quantity, a column per condition: the mean and half its 95% interval.
 
     ``table`` is `figures.early_updates.conditioned`'s; of fewer than three seeds no interval.
     """
-    columns: dict[str, list[str | None]] = {"": [*quantities.values(), "seeds"]}
+    named = [f"{what} ({unit})" for what, unit in map(QUANTITIES.__getitem__, quantities)]
+    columns: dict[str, list[str | None]] = {"": [*named, "seeds"]}
     for name in starts.present(table):
         own = table[table["condition"] == name]
         cells = [_mean(own[quantity].dropna().to_numpy(dtype=float)) for quantity in quantities]
         columns[starts.label(name)] = [*cells, str(own["seed"].nunique())]
     return pd.DataFrame(columns)
+
+
+def listed(table: pd.DataFrame, quantity: Quantity) -> str:
+    """Say the mean of one quantity for each condition, for a sentence: ``BN 0.8, Affine 0.9``."""
+    said = []
+    for name in starts.present(table):
+        mean = table.loc[table["condition"] == name, quantity].mean()
+        said.append(f"{starts.label(name)} {'not defined' if np.isnan(mean) else _number(mean)}")
+    return ", ".join(said) or "not known yet"
 
 
 def rounded(table: pd.DataFrame, quantities: Sequence[Quantity]) -> list[str]:
@@ -84,7 +100,7 @@ def rounded(table: pd.DataFrame, quantities: Sequence[Quantity]) -> list[str]:
         own = table[table["condition"] == name]
         numbers = [own[quantity].mean() for quantity in quantities]
         said = ", ".join("not defined" if np.isnan(x) else f"{x:.1f}" for x in numbers)
-        lines.append(f"{name}: {said} over {own['seed'].nunique()} seeds")
+        lines.append(f"{starts.label(name)}: {said} over {own['seed'].nunique()} seeds")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Source C's runs as rows of text and sentences that are true of whatever there is."""
+"""Source C's runs as rows of text, and as what its figures of images take."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from normlib.analysis import statistics
-from normlib.analysis.hallucinated import REGULARIZATIONS, Hallucinated, by_judge, unsure
+from normlib.analysis import statistics, tables
+from normlib.analysis.contrasts import OPTIMIZERS
+from normlib.analysis.hallucinated import Hallucinated, by_judge
 from normlib.analysis.learned import Learned, measures
-from normlib.analysis.outcome import FEWEST
+from normlib.analysis.outcome import FEWEST, Outcome, Quantity
 from normlib.book.gathering import Gathered
 from normlib.book.showing import interval, signed
 from normlib.claims.source_c import RATES
-from normlib.figures.optimizers import OPTIMIZERS
 from normlib.figures.palette import label
 
 #: Fields of an experiment that a protocol names, and where source C's value comes from.
@@ -27,13 +27,13 @@ ORIGINS = {
     "hidden": "not stated",
     "initialization": "not stated; PyTorch's default",
     "optimizer": "C",
-    "learning_rate": "not stated; fixed",
+    "learning_rate": "not stated; our choice",
     "momentum": "not stated; PyTorch's default",
-    "batch_size": "not stated; fixed",
-    "epochs": "not stated; fixed",
+    "batch_size": "not stated; our choice",
+    "epochs": "not stated; our choice",
 }
 #: What batch normalization is said to change, each with its unit.
-GAPS = {
+GAPS: dict[Quantity, str] = {
     "train_loss_running": "training loss (nats)",
     "test_accuracy": "test accuracy (points)",
 }
@@ -71,10 +71,9 @@ def gaps(table: pd.DataFrame, pair: Sequence[str], epochs: int) -> pd.DataFrame:
         for quantity, words in GAPS.items():
             row: dict[str, Any] = {"optimizer": name, "quantity": words}
             for period, (first, last) in periods.items():
-                within = part[part["epoch"].between(first, last)]
-                means = within.groupby(["seed", "norm"], observed=True)[quantity].mean()
-                wide = means.unstack("norm")
-                row[period] = _interval(_paired(wide, pair[1], pair[0]))
+                outcome = Outcome(quantity=quantity, first=first, last=last)
+                wide = tables.outcomes(part, outcome)
+                row[period] = mean_interval(tables.paired(wide, pair[1], pair[0]))
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -109,7 +108,7 @@ def best_rates(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
 
     Means over seeds after the last epoch; of equals the smaller rate.
     """
-    last = _last(table)
+    last = last_epochs(table)
     rows = []
     for optimizer, name in OPTIMIZERS.items():
         for norm in norms:
@@ -125,29 +124,6 @@ def best_rates(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
             )
     columns = ["optimizer", "norm", "best rate", "held out (%)", "test (%)", "test, fixed rate (%)"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def tuned(table: pd.DataFrame, pair: Sequence[str]) -> str:
-    """Say what the second of ``pair`` has above the first at the best rate of each."""
-    best = best_rates(table, pair)
-    found = {(one["optimizer"], one["norm"]): one for one in best.to_dict("records")}
-    said = []
-    for name in OPTIMIZERS.values():
-        places = [(name, label(norm)) for norm in pair]
-        if all(place in found for place in places):
-            plain, normal = (found[place] for place in places)
-            gap = normal["test (%)"] - plain["test (%)"]
-            fixed = normal["test, fixed rate (%)"] - plain["test, fixed rate (%)"]
-            said.append(
-                f"under {name} {signed(gap)} points of test accuracy, where the fixed rate gives "
-                f"{signed(fixed)}"
-            )
-    if not said:
-        return "No learning rate has runs of both yet."
-    return (
-        f"Each with its own best rate, {label(pair[1])} has above {label(pair[0])} "
-        f"{'; '.join(said)}."
-    )
 
 
 def grids(
@@ -209,25 +185,6 @@ def pictures(
     return {"columns": columns, "rows": list(classes), "images": images, "notes": notes}
 
 
-def sureness(runs: Sequence[Hallucinated]) -> str:
-    """Say of how many classes networks could not be made sure."""
-    if not runs:
-        return "No hallucination is recorded yet."
-    lacking = unsure(runs)
-    total = len(runs) * len(REGULARIZATIONS) * len(runs[0].images(REGULARIZATIONS[0]))
-    if lacking.empty:
-        return (
-            f"In all {total} cases, of {len(runs)} networks, an image was found to which the "
-            "network itself gives its class with at least 99%."
-        )
-    worst = float(lacking["confidence"].min())
-    return (
-        f"In {total - len(lacking)} of {total} cases, of {len(runs)} networks, an image was found "
-        "to which the network itself gives its class with at least 99%; in the others the highest "
-        f"confidence is {worst:.2f} or more."
-    )
-
-
 def judged(runs: Iterable[Hallucinated], norms: Sequence[str]) -> pd.DataFrame:
     """Return what each judge recognizes, a row per condition, a column per judge and way."""
     table = by_judge(runs)
@@ -275,19 +232,15 @@ def rounded_measures(
     return lines
 
 
-def _last(table: pd.DataFrame) -> pd.DataFrame:
+def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the last row of each run."""
     if table.empty:
         return table
     return table[table["epoch"] == table.groupby("key")["epoch"].transform("max")]
 
 
-def _paired(wide: pd.DataFrame, first: str, second: str) -> NDArray[np.float64]:
-    if first not in wide or second not in wide:
-        return np.empty(0)
-    return (wide[first] - wide[second]).dropna().to_numpy(dtype=np.float64)
-
-
-def _interval(values: NDArray[np.float64]) -> str | None:
+def mean_interval(values: NDArray[np.float64]) -> str | None:
+    """Return a mean of differences with its interval, None of fewer than three."""
     if values.size < FEWEST:
         return None
     found = statistics.mean_interval(values)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from normlib.analysis.contrasts import OPTIMIZERS
 from normlib.claims import REPORTED
 from normlib.figures.palette import label
 from normlib.records import Experiment, Record
@@ -25,16 +26,31 @@ PROTOCOL = {
     "epochs": "A: 10, B: 4",
 }
 
+SCALINGS = {
+    "unit": "pixels from 0 to 1",
+    "standard": "mean 0 and deviation 1 in each channel",
+}
+
 
 def protocol(plan: Plan, origins: Mapping[str, str] = PROTOCOL) -> pd.DataFrame:
     """Return the settings of the runs of ``plan`` that ``origins`` names, with their origin."""
     rows = []
     for field, origin in origins.items():
         meant = [run for run in plan.experiments if field != "momentum" or run.optimizer == "sgd"]
-        found = dict.fromkeys(getattr(run, field) for run in meant)
-        values = ["all images" if value is None else str(value) for value in found]
-        rows.append((field, ", ".join(values), origin))
+        found = dict.fromkeys(_value(plan, run, field) for run in meant)
+        rows.append((field, ", ".join(found), origin))
     return pd.DataFrame(rows, columns=["setting", "value", "stated by"])
+
+
+def _value(plan: Plan, run: Experiment, field: str) -> str:
+    value = getattr(run, field)
+    if value is None:
+        return "all images"
+    if field == "input_scaling":
+        return SCALINGS[value]
+    if field == "learning_rate" and len({one.optimizer for one in plan.experiments}) > 1:
+        return f"{OPTIMIZERS[run.optimizer]} {value:g}"
+    return str(value)
 
 
 def conditions(plan: Plan, records: Iterable[Record]) -> pd.DataFrame:

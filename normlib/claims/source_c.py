@@ -8,8 +8,9 @@ plans was recorded; only trials to time them had been run (three of two epochs o
 source sees in them, one number per run:
 
 - ``weights_autocorrelation``: mean over hidden units of Moran's I of their incoming weights, over
-  the pixels that vary (`engine.probes.patterns`), times 100. What looks like strokes has
-  neighbours alike; noise has 0.
+  the pixels that differ from their median in more than 1% of the training images
+  (`engine.probes.first_layer.varied`), times 100. What looks like strokes has neighbours alike;
+  noise has 0.
 - ``noisy_units``: share of hidden units whose autocorrelation is no different from that of their
   own pixels shuffled, at a false discovery rate of 5%.
 - ``recognized``: probability that two networks trained apart, one with BatchNorm and one without,

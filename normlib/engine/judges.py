@@ -1,5 +1,6 @@
 """Networks that were trained apart from the one whose hallucinations they are shown."""
 
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,15 @@ class Judge:
     network: nn.Module
     accuracy: float
 
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of its state, 32 bytes: whether two runs had the same judge."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return digest.digest()
+
 
 def experiments(judged: Experiment) -> tuple[Experiment, ...]:
     """Return how the judges of ``judged`` are trained: as it is, under Adam, each with a norm."""
@@ -48,8 +58,9 @@ def judges(judged: Experiment, device: torch.device, folder: Path | None = None)
     """Return the judges of ``judged``, trained once for all runs of this machine.
 
     Their states are kept in ``folder``, by default among the caches of ``paths.local()``, from
-    which training goes on if it is killed. Of several processes that need them each trains one, or
-    waits for the one that another trains.
+    which training goes on if it is killed; a sweep's budget does not stop it. Of several processes
+    that need them each trains one, or waits for the one that another trains. torch's random
+    numbers go on for the caller as if nothing had been drawn.
     """
     folder = folder or paths.local() / "cache" / "judges"
     wanted = experiments(judged)
@@ -78,7 +89,8 @@ def _trained(experiment: Experiment, device: torch.device, state: Path) -> Judge
             for name in arrays.files
             if name.startswith("model/")
         }
-    network = build(experiment)
+    with torch.random.fork_rng([]):  # `train` has its own; what `build` draws is overwritten
+        network = build(experiment)
     network.load_state_dict(values)
     accuracy = record.history["test_accuracy"][-1]
     return Judge(network.to(device).eval(), float("nan") if accuracy is None else float(accuracy))

@@ -164,7 +164,7 @@ def steps(
         begin = seconds()
         model.train()
         running = yield from _one_epoch(update, sums, todo, watched)
-        taken = seconds() - begin
+        taken = seconds() - begin  # with what probes measured between the updates
         optimizer.zero_grad()  # leaves the gradients' memory to the evaluation
         values = {
             **_named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normlib.analysis import statistics
+from normlib.analysis.contrasts import OPTIMIZERS
 from normlib.analysis.outcome import FEWEST
 from normlib.figures import palette, style
 from normlib.figures.curves import AXIS, Panel, draw
 
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 #: Updates over which a curve of steps is averaged: single batches jump.
 WINDOW = 20
 #: Inches per row of points.

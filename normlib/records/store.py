@@ -78,11 +78,15 @@ class Store:
                 found.append(Stored(path, one))
         return found
 
-    def scan(self) -> tuple[list[Record], list[Problem]]:
-        """Return the record to take of every key, sorted by key, and all problems."""
+    def scan(self, probes: Collection[str] = ()) -> tuple[list[Record], list[Problem]]:
+        """Return the record to take of every key, sorted by key, and all problems.
+
+        For a plan that needs ``probes``, of those records that have their arrays.
+        """
         taken: dict[str, Stored] = {}
         for stored in sorted(self.stored(), key=_rank):
-            taken.setdefault(stored.record.key, stored)
+            if set(probes) <= set(stored.record.probes):
+                taken.setdefault(stored.record.key, stored)
         return [taken[key].record for key in sorted(taken)], list(self.problems)
 
     def recorded(self, probes: Collection[str] = ()) -> set[str]:

@@ -73,7 +73,7 @@ def verify(
             outcome.failures += part.failures
             outcome.left += part.left
             for record in alike:
-                again = store.find(record.experiment)
+                again = store.find(record.experiment, record.probes)
                 if again is None:
                     continue
                 arrays = (

@@ -85,6 +85,7 @@ def fake_images(run: Experiment) -> dict[str, np.ndarray]:
         "confidence": confidence,
         "diversity": chance.random(shape[:2]).astype(np.float32),
         "accuracy": np.array([0.7, 0.8], np.float32),
+        "judges": np.zeros((2, 32), np.uint8),
     }
     for name in ("sharpness", "high_frequencies", "colour_only", "distance"):
         found[name] = chance.random(shape).astype(np.float32)

@@ -1,5 +1,7 @@
 """Weighted sums of conditions: which runs they take, and what they add up to."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -135,6 +137,11 @@ def test_words_say_what_differs():
     )
     other = cell("affine", "resnet101", 20, optimizer="sgd", validation_size=5000)
     assert words(other, cell("none")) == (
-        "(`affine`, ResNet101, batch 20, sgd 0.001, 5000 images held out) - "
+        "(`affine`, ResNet101, batch 20, SGD 0.001, 5000 images held out) - "
         "(`none`, ResNet18, batch 50)"
     )
+    small = dataclasses.replace(cell("batch"), model="mlp", batch_size=100)
+    assert small.name == "`batch`, two layers, Adam 0.001"
+    starts = {"fixup": ", started by Fixup", "data": ", with BN's start", "torch": ""}
+    for start, said in starts.items():
+        assert dataclasses.replace(cell("none"), initialization=start).setting == said

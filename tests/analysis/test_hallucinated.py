@@ -1,9 +1,13 @@
 """What hallucinations left beside records, read back as the quantities of C7 and C8."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from normlib.analysis import hallucinated, tables
 from normlib.analysis.hallucinated import REGULARIZATIONS
+from normlib.engine import judges
 from normlib.engine.probes import hallucinating
 from normlib.engine.probes.hallucinations import STARTS
 from normlib.records import Store
@@ -23,6 +27,7 @@ def store(tmp_path):
 def test_the_order_of_regularizations_is_the_probes():
     assert REGULARIZATIONS == hallucinating.REGULARIZATIONS
     assert hallucinated.CONFIDENT == hallucinating.CONFIDENT
+    assert judges.NORMS == hallucinated.JUDGES
 
 
 def test_quantities_stand_in_the_last_epoch(store):
@@ -53,6 +58,15 @@ def test_each_judge_is_told_apart(store):
     arrays = learnt.fake_images(runs[0].experiment)
     assert first["recognized"] == pytest.approx(100 * arrays["hallucinations/judged"][0, 0].mean())
     assert set(table["accuracy"].round()) == {70, 80}
+
+
+def test_other_judges_are_noticed(store):
+    runs = hallucinated.hallucinated(store.scan()[0], store)
+    assert hallucinated.same_judges(runs)
+    other = {**runs[0].arrays, "judges": np.ones((2, 32), np.uint8)}
+    changed = dataclasses.replace(runs[0], arrays=other)
+    assert not hallucinated.same_judges([changed, *runs[1:]])
+    assert hallucinated.same_judges([])
 
 
 def test_classes_of_which_a_network_is_never_sure_are_listed(store):

@@ -163,10 +163,10 @@ def test_what_a_verdict_rests_on():
     def rests(kind):
         return {one.claim.id: words.standing(one) for one in judged(kind)}
 
-    assert set(rests("none").values()) == {"none of its comparisons has a run yet"}
+    assert set(rests("none").values()) == {"its runs are missing"}
     few = rests("few")
-    assert few["E1"] == "no comparison has more than 2 seeds, and a verdict takes three"
-    assert few["E3"] == "none of its comparisons has a run yet"
+    assert few["E1"] == "2 of the three seeds that it takes"
+    assert few["E3"] == "its runs are missing"
     full = rests("all")
     assert re.match(r"BN-minus − BN, ResNet18, batch 20 [+−]?\d", full["E1"])
     assert full["E13"] == "0 of 4 tests hold, 4 are reversed"
@@ -176,11 +176,20 @@ def test_what_a_verdict_rests_on():
     ) == "0 of 4 tests hold, 3 are reversed, 1 lacks runs"  # fmt: skip
 
 
+def test_how_many_claims_are_decided():
+    none = words.decided(judged("none"))
+    assert none == f"None of the {len(HERE)} claims is decided by the runs there are."
+    part = list(judged("all"))
+    assert re.match(rf"Of the {len(part)} claims \d+ are decided", words.decided(part))
+    settled = [one for one in part if one.answer in ("supported", "contradicted")]
+    assert words.decided(settled) == f"All {len(settled)} claims are decided."
+
+
 def test_verdicts_name_their_runs_and_only_those_that_decide():
     both = pd.concat([tables.runs(FEW), tables.runs(CUT)])
     runs = ablation_runs.verdicts(verdicts.judge(HERE, both)).set_index("claim")["runs (seeds)"]
     assert runs["E1"] == "ResNet18, batch 50: BN (2), BN-minus (2)"
-    assert runs["E3"] == runs["E9"] == "none yet"
+    assert runs["E3"] == runs["E9"] == "no seed complete"
     full = ablation_runs.verdicts(judged("all"))
     lines = full.set_index("claim")["runs (seeds)"]
     networks = "ResNet18, ResNet34, ResNet50, ResNet101, batch 20, 50"
@@ -199,9 +208,9 @@ def test_runs_of_a_search_are_told_by_their_setting():
     (judged,) = verdicts.judge([CLAIMS["E9"]], tables.runs(records))
     assert ablation_runs.runs(judged).split("\n") == [
         "ResNet18, batch 50, 5000 images held out: BN (3)",
-        "ResNet18, batch 50, sgd 0.01, 5000 images held out: BN (3)",
+        "ResNet18, batch 50, SGD 0.01, 5000 images held out: BN (3)",
     ]
-    assert words.standing(judged) == "1 of 40 tests holds, 0 are reversed, 39 lack runs"
+    assert words.standing(judged) == "1 of 40 tests holds, 39 lack runs"
 
 
 def test_early_readings_are_said_once():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from normlib.analysis import learned, tables
-from normlib.book import optimizing
+from normlib.book import optimizing, optimizing_words
 from normlib.claims.source_c import OTHERS, PAIR, RATES
 from normlib.figures import optimizers as figures
 from tests.analysis import learnt
@@ -104,9 +104,75 @@ def test_the_best_rate_is_chosen_on_held_out_images():
     assert best.loc[("SGD", "BN"), "best rate"] == "0.01"
     assert best.loc[("SGD", "none"), "test (%)"] == 81
     assert best.loc[("SGD", "none"), "test, fixed rate (%)"] == 80
-    said = optimizing.tuned(table, PAIR)
-    assert "under SGD +5.00 points of test accuracy, where the fixed rate gives +6.00" in said
-    assert optimizing.tuned(table[table["norm"] == "none"], PAIR).startswith("No learning rate")
+    said = optimizing_words.tuned(table, PAIR)
+    assert "is +5.00 [+5.00,\u00a0+5.00] under SGD (+6.00 [+6.00,\u00a0+6.00] at" in said
+    assert "BN under SGD (0.01) and none under Adam (0.01)" in said
+    assert "are best at ends of theirs" in said
+    assert "none under SGD" not in said.split(". ")[1]
+    one = optimizing_words.tuned(table[table["seed"] == 0], PAIR)
+    assert "is +5.00 under SGD (+6.00 at the fixed rate)" in one
+    assert optimizing_words.tuned(table[table["norm"] == "none"], PAIR).startswith(
+        "No learning rate"
+    )
+
+
+def test_a_run_that_diverges_has_no_mean_of_all_epochs():
+    rows = [
+        {"key": f"{norm}{seed}", "optimizer": "sgd", "norm": norm, "seed": seed, "epoch": epoch}
+        | {"train_loss_running": 2.0 + (norm == "none"), "test_accuracy": 90.0 + (norm == "batch")}
+        for norm in PAIR
+        for seed in range(4)
+        for epoch in (1, 2)
+    ]
+    table = pd.DataFrame(rows)
+    lost = (table["key"] == "batch0") & (table["epoch"] == 2)
+    table.loc[lost, ["train_loss_running", "test_accuracy"]] = [np.nan, 10.0]
+    found = optimizing.gaps(table, PAIR, 2).set_index(["optimizer", "quantity"])
+    loss = found.loc[("SGD", optimizing.GAPS["train_loss_running"])]
+    assert loss["all epochs"].startswith("\N{MINUS SIGN}1.00")
+    few = table[table["seed"] < 3]
+    found = optimizing.gaps(few, PAIR, 2).set_index(["optimizer", "quantity"])
+    loss = found.loc[("SGD", optimizing.GAPS["train_loss_running"])]
+    assert pd.isna(loss["all epochs"]), "two whole seeds have no interval"
+    assert loss["epoch 1"].startswith("\N{MINUS SIGN}1.00")
+
+
+def test_a_unit_without_a_p_value_is_not_called_noise(store):
+    whole = learnt.fake_learnt(learnt.PLAN.experiments[0])
+    arrays = learnt.fake_arrays(whole.experiment)
+    arrays["first-layer/p"][:2] = [np.nan, 0.9]
+    packed = learnt.pack(arrays)
+    described = learnt.described(whole.experiment, packed, ["first-layer", "steps"])
+    records = saved(store, [dataclasses.replace(whole, arrays=described, packed=packed)])
+    (run,) = learned.first_layers(records, store)
+    assert run.noisy[:2].tolist() == [False, True]
+    last = learned.with_measures(tables.runs(records), [run])["noisy_units"].dropna()
+    assert last.item() == pytest.approx(100 * run.noisy.sum() / (learnt.UNITS - 1), rel=0.02)
+
+
+def test_sentences_say_what_the_runs_show():
+    steps = pd.DataFrame(
+        [("none", "sgd", 1, 2.30), ("batch", "sgd", 1, 2.38), ("batch", "sgd", 2, 1.0)],
+        columns=["norm", "optimizer", "update", "loss"],
+    )
+    assert optimizing_words.first_losses(steps, PAIR) == "2.38 with BN and 2.30 with none"
+    assert "no run" in optimizing_words.first_losses(steps[steps["norm"] == "none"], PAIR)
+    means = pd.DataFrame(
+        {"optimizer": "sgd", "norm": list("abcd"), "one": [1, 2, 3, 4], "two": [9, 8, 7, 6]}
+    )
+    assert optimizing_words.related(means, "one", "two") == "\N{MINUS SIGN}1.00 over 4 conditions"
+    assert "lack of runs" in optimizing_words.related(means[:2], "one", "two")
+
+
+def test_how_other_norms_end(store):
+    table = tables.runs(saved(store, learnt.all_runs(3)))
+    main = table[table["validation_accuracy"].isna()]
+    said = optimizing_words.beside_batch(main, NORMS, 10)
+    assert said.startswith("none \N{MINUS SIGN}3.00 [")
+    assert [part.split()[0] for part in said.split("; ")] == ["none", "LN", "GN", "WN"]
+    assert "lack of runs" in optimizing_words.beside_batch(main[:0], NORMS, 10)
+    assert optimizing_words.left(main, PAIR, 10).endswith("points")
+    assert optimizing_words.left(main[:0], PAIR, 10) == "too few seeds to say"
 
 
 def test_figures_have_a_panel_per_optimizer_and_a_line_per_norm(store):

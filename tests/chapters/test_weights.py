@@ -44,12 +44,13 @@ def test_every_number_of_the_prose_is_there(execute, records, capsys):
 
 
 def test_verdicts_follow_the_records(execute, capsys):
-    execute(CHAPTER, like_the_source())
+    glued = execute(CHAPTER, like_the_source())
     out = capsys.readouterr().out
     for line in ("E7 supported", "E8 supported", "E11 not decided", "E17 supported"):
         assert line in out
     assert "normlib run resnet-histograms-cpu" in out
-    assert "seeds of ResNet18 with epoch 1 measured, fixup: 4" in out
+    assert "none (Fixup) 4, Affine (BN's start) 4." in glued["09-recorded"]
+    assert glued["09-start-gradients"].startswith("BN 1.0, Affine ")
 
 
 def test_coverage_is_said_in_words(measured):

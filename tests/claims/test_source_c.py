@@ -113,8 +113,9 @@ def test_every_test_can_be_said_in_the_names_of_the_figures():
     said = pd.concat([ledger.comparisons(judged), ledger.comparisons(judged, "secondary")])
     everything = " ".join(said["compared"])
     assert "`" not in everything
-    assert "BN \N{MINUS SIGN} none, two layers, batch 100, sgd 0.01" in everything
+    assert "BN \N{MINUS SIGN} none, two layers, SGD 0.01" in everything
     assert "started by" not in everything
+    assert "BN \N{MINUS SIGN} none, two layers, Adam 0.001" in everything
     assert {"below 0 nats", "above 10 points", "below 20 points", "above 0.8%"} <= set(
         said["claimed"]
     )

@@ -1,5 +1,6 @@
 """Probe ``hallucinations`` and the judges: made of trained networks, which stay as they are."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ import torch
 from normlib import locks
 from normlib.datasets import load
 from normlib.engine import Interrupted, judges, train
-from normlib.engine.probes import ProbeError, hallucinating, pictures
-from normlib.engine.probes.hallucinating import REGULARIZATIONS, hallucinate
+from normlib.engine.probes import ProbeError, hallucinating, hallucinations, pictures
+from normlib.engine.probes.hallucinating import (
+    REGULARIZATIONS,
+    HallucinationError,
+    hallucinate,
+)
 from normlib.engine.probes.hallucinations import STARTS, class_means, judged
 from normlib.models import build
 from normlib.records import Experiment
@@ -56,6 +61,15 @@ def test_a_run_has_the_same_bits_and_an_interrupted_one_the_same_images(tmp_path
     assert resumed.packed == whole.packed
 
 
+def test_a_norm_that_draws_random_numbers_is_not_disturbed(tmp_path: Path):
+    noisy = RUN.replace(norm="noisy")
+    whole = train(noisy, **WITH)
+    assert results(whole) == results(train(noisy))
+    with pytest.raises(Interrupted):
+        train(noisy, **WITH, checkpoint=tmp_path / "run.npz", should_stop=lambda: True)
+    assert train(noisy, **WITH, checkpoint=tmp_path / "run.npz").packed == whole.packed
+
+
 def test_what_it_keeps_is_of_the_trained_network(tmp_path: Path):
     """Made again from the state of the last checkpoint."""
     found = arrays(train(RUN, **WITH, checkpoint=tmp_path / "run.npz"))
@@ -79,6 +93,8 @@ def test_what_it_keeps_is_of_the_trained_network(tmp_path: Path):
     np.testing.assert_allclose(own, found["confidence"], atol=1e-4)
     np.testing.assert_allclose(found["sharpness"], pictures.sharpness(found["image"]), rtol=1e-6)
     assert found["judged"].shape == (2, 2, 10, STARTS)
+    asked = judges.judges(RUN, torch.device("cpu"))
+    assert found["judges"].tobytes() == b"".join(one.fingerprint for one in asked)
     assert ((found["accuracy"] >= 0) & (found["accuracy"] <= 1)).all()
     assert found["nearest"].shape == found["distance"].shape == (2, 10, STARTS)
 
@@ -136,6 +152,31 @@ def test_a_killed_judge_goes_on_where_it_was(tmp_path: Path):
         train(first, checkpoint=tmp_path / f"{first.key}.npz", should_stop=lambda: True)
     (judge, _) = judges.judges(RUN, torch.device("cpu"), tmp_path)
     assert judge.accuracy == train(first).history["test_accuracy"][-1]
+
+
+def test_a_network_that_cannot_hallucinate_is_refused_before_it_is_trained(monkeypatch):
+    steps = []
+    monkeypatch.setattr("normlib.engine.optimizer.Optimizer.step", lambda self: steps.append(1))
+    with pytest.raises(HallucinationError, match="changes the logits of another"):
+        train(RUN.replace(norm="batch-batchstats"), **WITH)
+    assert steps == []
+
+
+def test_a_judge_that_diverged_judges_nothing(monkeypatch):
+    blind = judges.Judge(build(RUN), float("nan"))
+    monkeypatch.setattr(hallucinations, "judges", lambda *_: [blind, blind])
+    with pytest.raises(ProbeError, match="diverged"):
+        train(RUN, **WITH)
+
+
+def test_a_judges_fingerprint_is_that_of_all_its_numbers():
+    torch.manual_seed(0)
+    one = judges.Judge(build(RUN), 0.5)
+    assert one.fingerprint == judges.Judge(copy.deepcopy(one.network), 0.9).fingerprint
+    other = copy.deepcopy(one.network)
+    with torch.no_grad():
+        other.norm1_1.running_mean[0] += 1e-3
+    assert judges.Judge(other, 0.5).fingerprint != one.fingerprint
 
 
 def test_other_scalings_are_refused():

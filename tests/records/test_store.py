@@ -1,11 +1,14 @@
+import dataclasses
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from normlib.records import Experiment, Record, Store
+from tests.analysis import learnt
 from tests.sweep.fake import record
 
 RUN = Experiment(norm="batch", epochs=2)
@@ -79,6 +82,26 @@ def test_which_record_a_plan_takes(better, worse, reverse, tmp_path):
         store.save(one)
     assert store.find(RUN) == better
     assert store.scan()[0] == [better]
+
+
+def test_a_plan_that_gained_a_probe_takes_the_record_that_has_it(tmp_path):
+    """However old the other one is: else the run would neither be shown nor be computed."""
+    store = Store([], tmp_path)
+    newer = learnt.fake_imagined(learnt.CIFAR.experiments[0])
+    packed = learnt.pack({"steps/loss": np.ones(3, np.float32)})
+    older = dataclasses.replace(
+        newer,
+        arrays=learnt.described(newer.experiment, packed, ["steps"]),
+        packed=packed,
+        started="2020-01-01T00:00:00+00:00",
+        finished="2020-01-02T00:00:00+00:00",
+    )
+    for one in (newer, older):
+        store.save(one)
+    assert store.problems == []
+    assert store.scan()[0][0].probes == ("steps",)
+    assert store.scan(["hallucinations"])[0] == [store.find(newer.experiment, ["hallucinations"])]
+    assert store.recorded(["hallucinations"]) == {newer.key}
 
 
 def test_name_decides_between_records_of_one_moment(tmp_path):

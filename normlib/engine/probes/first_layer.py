@@ -24,8 +24,9 @@ class FirstLayer:
 
     At the start and after each epoch the measures of `patterns` are taken of each unit's incoming
     weights, and after the last one also its p value against its own pixels shuffled, by
-    autocorrelation. Only pixels that vary over the training images count: the others are always
-    black, so that their weights are what they were at the start, noise.
+    autocorrelation. Only pixels that `varied` finds count: the others are black in nearly all
+    images, so that under SGD their weights stay near what they were at the start, noise. (Adam
+    moves those far that see an image or two, too.)
 
     Arrays: ``autocorrelation``, ``roughness``, ``low_frequencies`` and ``moved`` of the shape
     (epochs made + 1, units); after the last epoch ``p`` (units,), and the weights themselves as

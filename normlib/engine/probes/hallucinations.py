@@ -28,8 +28,9 @@ class Hallucinations:
     Arrays, R regularizations in the order of REGULARIZATIONS, K classes, S = STARTS:
 
     - ``image`` (R, K, S, C, H, W), ``confidence`` and ``reached`` (R, K, S): `Hallucinated`'s;
-    - ``judged`` (judges, R, K, S): the probability that each judge gives to the class, and
-      ``accuracy`` (judges,) of the judges themselves;
+    - ``judged`` (judges, R, K, S): the probability that each judge gives to the class,
+      ``accuracy`` (judges,) of the judges themselves, and ``judges`` (judges, 32) their
+      fingerprints;
     - ``sharpness``, ``high_frequencies``, ``colour_only`` (R, K, S) and ``diversity`` (R, K): those
       of `pictures`;
     - ``nearest`` and ``distance`` (R, K, S): the class whose mean training image is nearest, and
@@ -38,7 +39,8 @@ class Hallucinations:
     All are empty in a run that does not reach its last epoch.
 
     Raises:
-        ProbeError: the networks do not take images in [0, 1].
+        ProbeError: the networks do not take images in [0, 1], or a judge diverged.
+        HallucinationError: images of one batch change one another's logits.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -52,8 +54,13 @@ class Hallucinations:
         self._found: Arrays = {}
 
     def before(self, at: Moment, model: nn.Module, batch: Batch) -> None:
-        """Have the judges trained before anything else, so that nothing waits for them later."""
+        """Have the judges trained before anything else, so that nothing waits for them later.
+
+        A model that cannot hallucinate is refused now, and not after its training.
+        """
         if (at.epoch, at.step) == (1, 0):
+            info = INFO[self._experiment.dataset]
+            hallucinate(model, [0], info.shape, seed=self._experiment.seed, starts=1, steps=1)
             self._judges = self._called(model)
 
     def after(self, at: Moment, model: nn.Module) -> None:
@@ -71,6 +78,7 @@ class Hallucinations:
         image = self._found["image"]
         self._found["judged"] = np.stack([judged(one.network, image) for one in asked])
         self._found["accuracy"] = np.array([one.accuracy for one in asked], np.float32)
+        self._found["judges"] = np.array([list(one.fingerprint) for one in asked], np.uint8)
         nearest, distance = pictures.nearest_mean(image, means)
         self._found["nearest"] = nearest.astype(np.uint8)
         self._found["distance"] = distance.astype(np.float32)
@@ -84,7 +92,13 @@ class Hallucinations:
         self._found = dict(arrays)
 
     def _called(self, model: nn.Module) -> list[Judge]:
-        return judges(self._experiment, next(model.parameters()).device)
+        found = judges(self._experiment, next(model.parameters()).device)
+        if not all(np.isfinite(one.accuracy) for one in found):
+            raise ProbeError(
+                "a judge of probe 'hallucinations' diverged, so that it recognizes nothing; leave "
+                "the probe out, or change the settings that judges share with the run"
+            )
+        return found
 
 
 def class_means(data: ImageSet) -> NDArray[np.float64]:

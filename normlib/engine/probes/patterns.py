@@ -6,7 +6,7 @@ $\sum_c \frac{1}{P} \sum_p z_{cp}^2 = 1$ over its $P$ pixels; so no measure depe
 the offset of the weights. A neuron whose weights are all one value, or not all finite, has NaN.
 
 Every function takes an optional boolean ``mask`` (H, W) of the pixels that count; others are as if
-they were not there. A pixel that is the same in all training images (the border of MNIST) teaches
+they were not there. A pixel that is the same in all training images (the corners of MNIST) teaches
 its weights nothing: they keep their first values, white noise whatever the network has learnt.
 Give the mask of those pixels that vary.
 

@@ -56,7 +56,7 @@ class Cell:
 
     @property
     def setting(self) -> str:
-        """Say what goes not without saying of its network: ``, SGD 0.01``."""
+        """Say what does not go without saying for its network: ``, SGD 0.01``."""
         said = []
         if self.model in NETWORKS or (self.optimizer, self.learning_rate) != ("adam", 0.001):
             said.append(f"{OPTIMIZERS[self.optimizer]} {self.learning_rate:g}")

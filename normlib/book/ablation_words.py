@@ -81,18 +81,7 @@ def standing(verdict: Verdict) -> str:
         return "its runs are missing"
     if lacking == len(seeds):
         return f"{max(seeds)} of the three seeds that it takes"
-    if len(seeds) <= 2 and not lacking:
-        return ledger.evidence(verdict)
-    held = sum(result.answer == "supported" for result in verdict.primary)
-    against = sum(result.answer == "contradicted" for result in verdict.primary)
-    rest = {
-        ("is reversed", "are reversed"): against,
-        ("is open", "are open"): len(seeds) - held - against - lacking,
-        ("lacks runs", "lack runs"): lacking,
-    }
-    said = [f"{held} of {len(seeds)} tests {'holds' if held == 1 else 'hold'}"]
-    said += [f"{n} {one if n == 1 else more}" for (one, more), n in rest.items() if n]
-    return ", ".join(said)
+    return ledger.tally(verdict) if lacking else ledger.evidence(verdict)
 
 
 def early(judged: Iterable[Verdict], epoch: int) -> str:

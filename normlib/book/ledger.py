@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from normlib.analysis.contrasts import Contrast
-from normlib.analysis.outcome import QUANTITIES, Outcome
+from normlib.analysis.outcome import FEWEST, QUANTITIES, Outcome
 from normlib.book.showing import interval, p_value, signed, text
 from normlib.claims import Claim, Test
 from normlib.claims.verdicts import Result, Verdict
@@ -122,12 +122,21 @@ def _is_difference(test: Test) -> bool:
 
 def evidence(verdict: Verdict) -> str:
     """Return what a verdict rests on, short enough for a sentence."""
-    if len(verdict.primary) <= 2:
-        return sentence(verdict.primary)
-    held = _held(verdict)
-    reversed_ = sum(result.answer == "contradicted" for result in verdict.primary)
-    hold, are = "holds" if held == 1 else "hold", "is" if reversed_ == 1 else "are"
-    return f"{held} of {len(verdict.primary)} tests {hold}, {reversed_} {are} reversed"
+    return sentence(verdict.primary) if len(verdict.primary) <= 2 else tally(verdict)
+
+
+def tally(verdict: Verdict) -> str:
+    """Return how its tests stand: ``2 of 4 tests hold, 1 is reversed, 1 lacks runs``."""
+    held, against = _held(verdict), _count(verdict, "contradicted")
+    lacking = sum(result.n < FEWEST for result in verdict.primary)
+    rest = {
+        ("is reversed", "are reversed"): against,
+        ("is open", "are open"): len(verdict.primary) - held - against - lacking,
+        ("lacks runs", "lack runs"): lacking,
+    }
+    said = [f"{held} of {len(verdict.primary)} tests {'holds' if held == 1 else 'hold'}"]
+    said += [f"{n} {one if n == 1 else more}" for (one, more), n in rest.items() if n]
+    return ", ".join(said)
 
 
 def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:
@@ -142,7 +151,11 @@ def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:
 
 
 def _held(verdict: Verdict) -> int:
-    return sum(result.answer == "supported" for result in verdict.primary)
+    return _count(verdict, "supported")
+
+
+def _count(verdict: Verdict, answer: str) -> int:
+    return sum(result.answer == answer for result in verdict.primary)
 
 
 def comparisons(judged: Iterable[Verdict], role: str = "primary") -> pd.DataFrame:

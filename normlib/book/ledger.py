@@ -14,9 +14,14 @@ from normlib.figures.palette import label
 
 
 def questions(claims: Iterable[Claim]) -> pd.DataFrame:
-    """Return the claims as they were written down before the runs."""
+    """Return the claims as they were written down before the runs.
+
+    What decides them is a column if not all are decided alike.
+    """
     rows = [(one.id, one.claim, one.reading.replace("`", ""), one.decision) for one in claims]
-    return pd.DataFrame(rows, columns=["claim", "the source says", "how it is read", "decided by"])
+    names = ["claim", "the source says", "how it is read", "decided by"]
+    table = pd.DataFrame(rows, columns=names)
+    return table if table["decided by"].nunique() > 1 else table[names[:3]]
 
 
 def said(condition: str) -> str:

@@ -146,3 +146,10 @@ def test_all_recorded_is_said(tmp_path):
     plan = fashion_mnist(seeds=1, peer_seeds=0)
     few = type(plan)(plan.name, plan.title, plan.experiments[:1])
     assert gather(few, store=store).report() == "All 1 runs of plan fashion-mnist are recorded."
+
+
+def test_what_decides_is_said_where_it_differs():
+    both = ledger.questions(CLAIMS.values())
+    assert set(both["decided by"]) >= {"runs"}
+    runs = ledger.questions(one for one in CLAIMS.values() if one.decision == "runs")
+    assert list(runs) == ["claim", "the source says", "how it is read"]

@@ -57,18 +57,18 @@ def equivalences(
 ) -> pd.DataFrame:
     """Return ``differences`` of ``pairs`` with ``p`` and ``p_holm`` of equivalence instead.
 
-    ``equivalent`` is true where the two one-sided tests, corrected, are below 0.025: where a 95%
-    interval lies within the margin.
+    ``p`` is twice the larger of two one-sided tests', as of a verdict, and ``equivalent`` is true
+    where it is below 0.05 after correction: where a 95% interval lies within the margin.
     """
     wide = outcomes(table, outcome)
     result = differences(table, outcome, pairs).drop(columns="detectable")
     result["p"] = [
-        statistics.equivalence(paired(wide, first, second), margin)
+        min(1.0, 2 * statistics.equivalence(paired(wide, first, second), margin))
         for first, second in zip(result["first"], result["second"], strict=True)
     ]
     result["p_holm"] = statistics.holm(result["p"].to_numpy(dtype=np.float64))
     result["margin"] = margin
-    result["equivalent"] = result["p_holm"] < 0.025
+    result["equivalent"] = result["p_holm"] < 0.05
     return result
 
 

@@ -35,12 +35,15 @@ class Stated:
 
     def verdict(self) -> str:
         """Return how many hold, in words that are the same on every machine."""
+        exact = all(one.kind == "exact" for one in self.identities)
         loosest = max(one.bound for one in self.identities)
+        within = f"{loosest:.0e}" if exact else f"{100 * loosest:.0f}% or less"
         failed = [
             one.name for one, held in zip(self.identities, self.holds, strict=True) if not held
         ]
         found = (
-            f"{sum(self.holds)} of {len(self.holds)} identities hold, within {loosest:.0e}, "
+            f"{sum(self.holds)} of {len(self.holds)} {'identities' if exact else 'predictions'} "
+            f"hold, within {within}, "
             f"on {self.seeds} seeds"
         )
         return found + (f"; not: {', '.join(failed)}" if failed else "")

@@ -34,6 +34,10 @@ def test_the_verdict_counts_and_names_what_failed_on_any_seed():
         "1 of 3 identities hold, within 1e-12, on 2 seeds; not: a-wrong, a-undefined"
     )
     assert Stated([identity(wrong)], "c", seeds=1).verdict().startswith("1 of 1")
+    about = replace(identity(wrong), kind="statistical", bound=0.05)
+    assert Stated([about], "c", seeds=1).verdict() == (
+        "1 of 1 predictions hold, within 5% or less, on 1 seeds"
+    )
 
 
 def test_the_table_has_formula_code_and_worst_residual():

@@ -128,6 +128,11 @@ class Contrast:
         """Return the conditions it is about."""
         return tuple(cell for _, cell in self.terms)
 
+    @property
+    def compares(self) -> bool:
+        """Whether its weights sum to zero, so that it is a difference and no level."""
+        return abs(sum(weight for weight, _ in self.terms)) < 1e-9
+
     def values(self, table: pd.DataFrame, outcome: Outcome) -> npt.NDArray[np.float64]:
         """Return its value for every seed that has all of its cells, in the order of seeds."""
         found = [weight * cell.outcomes(table, outcome) for weight, cell in self.terms]

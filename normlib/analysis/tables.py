@@ -102,6 +102,13 @@ def conditions(table: pd.DataFrame) -> list[str]:
     return [str(norm) for norm in table["norm"].cat.categories]
 
 
+def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the last row of each run."""
+    if table.empty:
+        return table
+    return table[table["epoch"] == table.groupby("key")["epoch"].transform("max")]
+
+
 def outcomes(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     """Return ``outcome`` per run, in percent: one row per seed, one column per norm.
 

@@ -120,9 +120,7 @@ def _in_units(test: Test) -> str:
 
 def _is_difference(test: Test) -> bool:
     """Whether its number compares conditions, and is not the level of one."""
-    return not isinstance(test.first, Contrast) or not round(
-        sum(weight for weight, _ in test.first.terms), 9
-    )
+    return not isinstance(test.first, Contrast) or test.first.compares
 
 
 def evidence(verdict: Verdict) -> str:

@@ -103,25 +103,34 @@ def times(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["optimizer", "norm", "seconds", "times none"])
 
 
-def best_rates(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
-    """Return per optimizer and norm the rate that is best on held-out images, and what it gives.
+def chosen_rates(
+    table: pd.DataFrame, norms: Sequence[str]
+) -> dict[tuple[str, str], tuple[float, pd.DataFrame]]:
+    """Return by optimizer and norm the rate that is best on held-out images, and all rates' means.
 
-    Means over seeds after the last epoch; of equals the smaller rate.
+    Means over seeds after the last epoch, of validation and test accuracy by learning rate; of
+    equals the smaller rate. A condition without runs is absent.
     """
-    last = last_epochs(table)
-    rows = []
-    for optimizer, name in OPTIMIZERS.items():
+    last = tables.last_epochs(table)
+    chosen = {}
+    for optimizer in OPTIMIZERS:
         for norm in norms:
             own = last[(last["optimizer"] == optimizer) & (last["norm"] == norm)]
-            if own.empty:
-                continue
             means = own.groupby("learning_rate")[["validation_accuracy", "test_accuracy"]].mean()
-            rate = float(means.index[int(means["validation_accuracy"].argmax())])
-            fixed = means["test_accuracy"].get(RATES[optimizer], np.nan)
-            found = means.loc[rate]
-            rows.append(
-                (name, label(norm), f"{rate:g}", found.iloc[0], found.iloc[1], float(fixed))
-            )
+            if len(means):
+                best = int(means["validation_accuracy"].argmax())
+                chosen[optimizer, norm] = float(means.index[best]), means
+    return chosen
+
+
+def best_rates(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
+    """Return `chosen_rates` as rows: each best rate and what it gives, beside the fixed one."""
+    rows = []
+    for (optimizer, norm), (rate, means) in chosen_rates(table, norms).items():
+        found = means.loc[rate]
+        fixed = float(means["test_accuracy"].get(RATES[optimizer], np.nan))
+        said = (OPTIMIZERS[optimizer], label(norm), f"{rate:g}")
+        rows.append((*said, found["validation_accuracy"], found["test_accuracy"], fixed))
     columns = ["optimizer", "norm", "best rate", "held out (%)", "test (%)", "test, fixed rate (%)"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -230,13 +239,6 @@ def rounded_measures(
                 means = ", ".join(f"{own[one].mean():.1f}" for one in panels)
                 lines.append(f"{norm}, {name}: {means} over {len(own)} seeds")
     return lines
-
-
-def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the last row of each run."""
-    if table.empty:
-        return table
-    return table[table["epoch"] == table.groupby("key")["epoch"].transform("max")]
 
 
 def mean_interval(values: NDArray[np.float64]) -> str | None:

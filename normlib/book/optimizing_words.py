@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from normlib.analysis import tables
 from normlib.analysis.contrasts import OPTIMIZERS
 from normlib.analysis.hallucinated import REGULARIZATIONS, Hallucinated, unsure
 from normlib.analysis.learned import Learned
 from normlib.analysis.outcome import FEWEST, Outcome
-from normlib.book.optimizing import GAPS, best_rates, gaps, last_epochs, mean_interval
+from normlib.book.optimizing import GAPS, chosen_rates, gaps, mean_interval
 from normlib.book.showing import signed
 from normlib.claims.source_c import RATES
 from normlib.engine.probes import patterns
@@ -23,23 +24,20 @@ def tuned(table: pd.DataFrame, pair: Sequence[str]) -> str:
 
     Differences are paired by seed; a best rate that is an end of its range is named.
     """
-    best = {
-        (one["optimizer"], one["norm"]): float(one["best rate"])
-        for one in best_rates(table, pair).to_dict("records")
-    }
-    last = last_epochs(table)
+    chosen = chosen_rates(table, pair)
+    last = tables.last_epochs(table)
     said, ends = [], []
     for optimizer, name in OPTIMIZERS.items():
-        rates = {norm: best.get((name, label(norm))) for norm in pair}
-        if None in rates.values():
+        if not all((optimizer, norm) in chosen for norm in pair):
             continue
+        rates = {norm: chosen[optimizer, norm][0] for norm in pair}
         own = last[last["optimizer"] == optimizer]
         tuned_gap, fixed_gap = (
-            _gap(own, pair, chosen) for chosen in (rates, dict.fromkeys(pair, RATES[optimizer]))
+            _gap(own, pair, each) for each in (rates, dict.fromkeys(pair, RATES[optimizer]))
         )
         said.append(f"{tuned_gap} under {name} ({fixed_gap} at the fixed rate)")
         for norm, rate in rates.items():
-            tried = own.loc[own["norm"] == norm, "learning_rate"]
+            tried = chosen[optimizer, norm][1].index
             if rate in (tried.min(), tried.max()):
                 ends.append(f"{label(norm)} under {name} ({rate:g})")
     if not said:
@@ -54,7 +52,7 @@ def tuned(table: pd.DataFrame, pair: Sequence[str]) -> str:
     return words
 
 
-def _gap(table: pd.DataFrame, pair: Sequence[str], rates: Mapping[str, float | None]) -> str:
+def _gap(table: pd.DataFrame, pair: Sequence[str], rates: Mapping[str, float]) -> str:
     """Return test accuracy of the second minus the first, each at its rate, paired by seed."""
     first, second = (
         table[(table["norm"] == norm) & (table["learning_rate"] == rates[norm])].set_index("seed")[
@@ -63,8 +61,11 @@ def _gap(table: pd.DataFrame, pair: Sequence[str], rates: Mapping[str, float | N
         for norm in pair
     )
     values = (second - first).dropna().to_numpy(dtype=np.float64)
-    if not values.size:
-        return "unknown"
+    return _mean(values) if values.size else "unknown"
+
+
+def _mean(values: NDArray[np.float64]) -> str:
+    """Return a mean of differences, with its interval if there are enough of them."""
     return mean_interval(values) or signed(float(values.mean()))
 
 
@@ -92,11 +93,7 @@ def beside_batch(
     last = Outcome(quantity="test_accuracy", first=epochs, last=epochs)
     wide = tables.outcomes(table[table["optimizer"] == optimizer], last)
     found = {norm: tables.paired(wide, norm, "batch") for norm in norms if norm != "batch"}
-    said = [
-        f"{label(norm)} {mean_interval(values) or signed(float(values.mean()))}"
-        for norm, values in found.items()
-        if values.size
-    ]
+    said = [f"{label(norm)} {_mean(values)}" for norm, values in found.items() if values.size]
     return "; ".join(said) or "nothing yet, for lack of runs"
 
 
@@ -122,10 +119,11 @@ def over_all_pixels(runs: Iterable[Learned], norms: Sequence[str]) -> str:
 def related(table: pd.DataFrame, first: str, second: str) -> str:
     """Say Spearman's rank correlation of two columns' means over the conditions."""
     means = table.dropna(subset=[first, second]).groupby(["optimizer", "norm"], observed=True)
-    ranks = means[[first, second]].mean().rank()
-    if len(ranks) < FEWEST:
+    each = means[[first, second]].mean()
+    if len(each) < FEWEST:
         return "not known, for lack of runs"
-    return f"{signed(float(ranks[first].corr(ranks[second])))} over {len(ranks)} conditions"
+    found = float(each[first].corr(each[second], method="spearman"))
+    return f"{signed(found)} over {len(each)} conditions"
 
 
 def sureness(runs: Sequence[Hallucinated]) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from normlib.analysis import statistics
 from normlib.analysis.contrasts import OPTIMIZERS
 from normlib.analysis.outcome import FEWEST
+from normlib.analysis.tables import last_epochs
 from normlib.figures import palette, style
 from normlib.figures.curves import AXIS, Panel, draw
 
@@ -79,7 +80,7 @@ def rates(
 
     Points are means over seeds, bands 95% intervals over at least three.
     """
-    last = table[table["epoch"] == table.groupby("key")["epoch"].transform("max")]
+    last = last_epochs(table)
     with style.drawing(3.2, 1, 2, sharey=True, squeeze=False) as (figure, axes):
         for one, (optimizer, title) in zip(axes.flat, OPTIMIZERS.items(), strict=True):
             part = last[last["optimizer"] == optimizer]

@@ -145,3 +145,9 @@ def test_words_say_what_differs():
     starts = {"fixup": ", started by Fixup", "data": ", with BN's start", "torch": ""}
     for start, said in starts.items():
         assert dataclasses.replace(cell("none"), initialization=start).setting == said
+
+
+def test_a_level_does_not_compare():
+    assert contrasts.difference(cell("batch"), cell("none")).compares
+    assert contrasts.interaction("resnet18", 50).compares
+    assert not contrasts.single(cell("batch")).compares

@@ -17,7 +17,7 @@ for what it sees, one number per run (`analysis.distributions` has the formulas)
 These are columns of the chapter's table, in the row of epoch 1, beside those of ``tables.runs``.
 """
 
-from normlib.analysis.contrasts import Cell, Contrast, combined, difference, single
+from normlib.analysis.contrasts import STARTS, Cell, Contrast, combined, difference, single
 from normlib.analysis.outcome import Outcome, Quantity
 from normlib.claims.claim import Claim
 from normlib.claims.source_e.forms import EPOCH_5, SOURCE, above, under, versus
@@ -68,7 +68,8 @@ def half_regained(model: str, norm: str = "none", start: str = "fixup") -> Contr
     """
     batch, plain = (Cell(model=model, batch_size=50, norm=one) for one in ("batch", norm))
     started = Cell(model=model, batch_size=50, norm=norm, initialization=start)
-    words = f"(`{norm}` started by {start}) above the middle of `batch` and `{norm}`, {plain.place}"
+    middle = f"the middle of `batch` and `{norm}`, {plain.place}"
+    words = f"(`{norm}` {STARTS[start]}) above {middle}"
     return combined(words, ((1.0, single(started)), (-0.5, single(batch)), (-0.5, single(plain))))
 
 

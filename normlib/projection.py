@@ -26,6 +26,7 @@ derivative then flows through them instead of taking them for constants.
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ def sphere(
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167 (batch normalization and
     its gradient); Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467 (uncentered).
     """
-    order = _memory_order(x)
+    order = memory_order(x)
     dims = tuple(i for i, d in enumerate(order) if d in {e % x.dim() for e in dims})
     y, mu, sigma2 = _Sphere.apply(
         x.permute(order), _in_order(gamma, order), _in_order(beta, order), dims, eps, centered
@@ -125,8 +126,37 @@ def hyperplane(x: Tensor, dims: Sequence[int], beta: Tensor | None = None) -> tu
 
 
 def wide(x: Tensor) -> Tensor:
-    """Widen half precision to float32, since sums over thousands of entries need more bits."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    """Widen half precision to float32, since sums over thousands of entries need more bits.
+
+    Raises:
+        NotImplementedError: integers, which would cut off what a normalization makes of them.
+    """
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return x.float()
+    if not (x.is_floating_point() or x.is_complex()):
+        raise NotImplementedError(
+            f"normalization is not implemented for {x.dtype}; give floating point: x.float()"
+        )
+    return x
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Keep autocast from rounding products of matrices: statistics are sums of thousands."""
+    device = x.device.type
+    if x.is_meta or not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
+def memory_order(x: Tensor) -> list[int]:
+    """Return the dimensions by decreasing stride, so that channels_last is one more shape.
+
+    A compiler, to which strides may be unknown, finds a good order by itself.
+    """
+    if torch.compiler.is_compiling():
+        return list(range(x.dim()))
+    strides = x.stride()
+    return sorted(range(x.dim()), key=lambda d: (-strides[d], d))
 
 
 class _Sphere(Function):
@@ -321,7 +351,8 @@ def _inner(a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
     """Return ``sum(a * gamma)`` over ``dims``."""
     if not _is_row(gamma, a, dims):
         return (a * gamma).sum(dims, keepdim=True)
-    rows = a.reshape(-1, gamma.numel()) @ gamma.reshape(-1).to(a.dtype)
+    with full_precision(a):
+        rows = a.reshape(-1, gamma.numel()) @ gamma.reshape(-1).to(a.dtype)
     return rows.reshape([1 if d in dims else n for d, n in enumerate(a.shape)])
 
 
@@ -329,7 +360,8 @@ def _outer(weight: Tensor, a: Tensor, gamma: Tensor, dims: Dims) -> Tensor:
     """Return ``sum(weight * a)`` in ``gamma``'s shape; ``weight`` is constant over ``dims``."""
     if not _is_row(gamma, a, dims):
         return (weight * a).sum_to_size(gamma.shape)
-    return (weight.reshape(-1) @ a.reshape(-1, gamma.numel())).reshape(gamma.shape)
+    with full_precision(a):
+        return (weight.reshape(-1) @ a.reshape(-1, gamma.numel())).reshape(gamma.shape)
 
 
 def _is_row(gamma: Tensor, a: Tensor, dims: Dims) -> bool:
@@ -377,12 +409,6 @@ def _times(z: Tensor, factor: Tensor) -> Tensor:
 
 def _plus(z: Tensor, term: Tensor) -> Tensor:
     return z.add_(term) if _overwritable(z, term) else z + term
-
-
-def _memory_order(x: Tensor) -> list[int]:
-    """Return the dimensions by decreasing stride, so that channels_last is one more shape."""
-    strides = x.stride()
-    return sorted(range(x.dim()), key=lambda d: (-strides[d], d))
 
 
 def _in_order(parameter: Tensor | None, order: list[int]) -> Tensor | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from normlib.kernels import compiling
 
@@ -36,11 +36,13 @@ def layout_of(x: Tensor, parameters: list[Tensor | None], dims: tuple[int, ...])
     """Return how the kernels see ``x``, or None if they do not apply.
 
     They apply to contiguous float32 and float64 on a CPU with one thread, outside of compilers
-    and transformations, when gamma and beta vary together along neighbouring dimensions.
+    and transformations, when gamma and beta vary together along neighbouring dimensions; and to
+    plain tensors only, since others (fake ones, say) may have no memory to look at.
     """
     given = [p for p in parameters if p is not None]
     if (
         compiling.njit is None
+        or any(type(t) not in (Tensor, nn.Parameter) for t in (x, *given))
         or x.device.type != "cpu"
         or x.dtype not in (torch.float32, torch.float64)
         or any(p.dtype != x.dtype or p.device != x.device for p in given)

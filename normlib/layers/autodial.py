@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from normlib.errors import NormlibError
 from normlib.layers.relative import BatchRelative, over_batch
-from normlib.layers.running import update
+from normlib.layers.running import per_channel, update
 from normlib.projection import hyperplane, rescale, wide
 
 Statistics = tuple[Tensor, Tensor]
@@ -123,8 +123,7 @@ class AutoDIAL(BatchRelative):
 
     def by_running(self, x: Tensor) -> Tensor:
         """Normalize by mixtures of the running averages."""
-        shape = [1, -1] + [1] * (x.dim() - 2)
-        running = [wide(self.get_buffer(name)).reshape(shape) for name in self.starts]
+        running = [per_channel(wide(self.get_buffer(name)), x.dim()) for name in self.starts]
         s, t = (running[0], running[1]), (running[2], running[3])
         if self.domains is None:
             return self._normalize(wide(x), t, s).to(x.dtype)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from normlib.layers.checks import check_entries
 from normlib.layers.running import normalize_by_running, per_channel, update
 from normlib.projection import rescale, sphere
 
@@ -23,6 +24,7 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
     def through(self, x: Tensor, project: Project) -> Tensor:
         """Apply the layer with ``project`` in the place of `sphere`, by the batch's statistics."""
         self._check_input_dim(x)
+        check_entries(x, running_mean=self.running_mean, weight=self.weight)
         by_batch = self.training or self.running_mean is None or self.running_var is None
         weight = self._weight_of_new()
         if not by_batch:
@@ -61,6 +63,12 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
         return 0.0 if self.momentum is None else self.momentum
 
 
+class _BatchOfAnyShape(_Batch):
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+
+
 class BatchNorm1d(_Batch, nn.BatchNorm1d):
     """Normalize each channel over the batch.
 
@@ -76,6 +84,7 @@ class BatchNorm1d(_Batch, nn.BatchNorm1d):
 
     Raises:
         ValueError: another number of dimensions, or a single value per channel when training.
+        RuntimeError: another number of channels.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
@@ -91,6 +100,7 @@ class BatchNorm2d(_Batch, nn.BatchNorm2d):
 
     Raises:
         ValueError: another number of dimensions, or a single value per channel when training.
+        RuntimeError: another number of channels.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
@@ -106,12 +116,13 @@ class BatchNorm3d(_Batch, nn.BatchNorm3d):
 
     Raises:
         ValueError: another number of dimensions, or a single value per channel when training.
+        RuntimeError: another number of channels.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
 
 
-class BatchNormMinus(_Batch):
+class BatchNormMinus(_BatchOfAnyShape):
     """Normalize each channel over the batch, without scale and shift:
     ``y = (x - mu) / sqrt(sigma2 + eps)``.
 
@@ -126,6 +137,7 @@ class BatchNormMinus(_Batch):
 
     Raises:
         ValueError: fewer than two dimensions, or a single value per channel when training.
+        RuntimeError: another number of channels.
 
     Source: Peerthum and Stamp 2023, there called BatchNorm-minus.
     """
@@ -140,7 +152,3 @@ class BatchNormMinus(_Batch):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_features, eps, momentum, False, track_running_stats, device, dtype)
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")

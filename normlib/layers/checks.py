@@ -16,6 +16,22 @@ def check_channels(x: Tensor, num_features: int, least: int = 2) -> None:
         )
 
 
+def check_entries(x: Tensor, **parameters: Tensor | None) -> None:
+    """Refuse an input (N, C, ...) for which these do not have one entry per channel.
+
+    A single entry, or a single channel, would be broadcast.
+
+    Raises:
+        RuntimeError: one of ``parameters`` has not as many entries as ``x`` has channels.
+    """
+    for name, parameter in parameters.items():
+        if parameter is not None and parameter.numel() != x.shape[1]:
+            raise RuntimeError(
+                f"{name} has {parameter.numel()} entries, one per channel, but the input of shape "
+                f"{tuple(x.shape)} has {x.shape[1]} channels"
+            )
+
+
 def check_features(num_features: int) -> None:
     """Refuse a number of channels that is none.
 

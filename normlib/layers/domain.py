@@ -1,12 +1,11 @@
 """AdaBN's layer: a BatchNorm that `normlib.surgery.adapt` may take to another domain."""
 
 import torch
-from torch import Tensor
 
-from normlib.layers.batch import _Batch
+from normlib.layers.batch import _BatchOfAnyShape
 
 
-class AdaBatchNorm(_Batch):
+class AdaBatchNorm(_BatchOfAnyShape):
     """BatchNorm whose running averages `adapt` replaces by the statistics of a target domain.
 
     ``y = gamma * (x - mu) / sqrt(sigma2 + eps) + beta``: while training on the source domain it is
@@ -24,6 +23,7 @@ class AdaBatchNorm(_Batch):
 
     Raises:
         ValueError: fewer than two dimensions, or a single value per channel when training.
+        RuntimeError: another number of channels.
 
     Source: Li, Wang, Shi, Liu and Hou 2016, https://arxiv.org/abs/1603.04779
     """
@@ -38,7 +38,3 @@ class AdaBatchNorm(_Batch):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, True, device, dtype)
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")

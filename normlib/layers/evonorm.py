@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normlib.layers.checks import check_channels, check_eps, check_groups, check_momentum
-from normlib.layers.running import update
+from normlib.layers.running import per_channel, update
 from normlib.projection import rescale, sphere, wide
 
 
@@ -29,11 +29,8 @@ class _EvoNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_features, device=device, dtype=dtype))
         self.v = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype))
 
-    def _column(self, parameter: Tensor, dims: int) -> Tensor:
-        return parameter.reshape([1, -1] + [1] * (dims - 2))
-
     def _affine(self, y: Tensor, x: Tensor) -> Tensor:
-        gamma, beta = self._column(self.weight, x.dim()), self._column(self.bias, x.dim())
+        gamma, beta = per_channel(self.weight, x.dim()), per_channel(self.bias, x.dim())
         return rescale(y, gamma, beta).to(x.dtype)
 
     def _variance(self, x: Tensor, dims: Sequence[int]) -> Tensor:
@@ -90,9 +87,9 @@ class EvoNormB0(_EvoNorm):
         """Apply the layer."""
         check_channels(x, self.num_features, least=3)
         w, n = wide(x), x.dim()
-        s = self._variance_of_batch(w) if self.training else self._column(self.running_var, n)
+        s = self._variance_of_batch(w) if self.training else per_channel(self.running_var, n)
         t = self._variance(w, range(2, n))
-        shifted = self._column(self.v, n) * w + torch.sqrt(t + self.eps)
+        shifted = per_channel(self.v, n) * w + torch.sqrt(t + self.eps)
         return self._affine(w / torch.maximum(torch.sqrt(wide(s) + self.eps), shifted), x)
 
     def _variance_of_batch(self, x: Tensor) -> Tensor:
@@ -157,7 +154,7 @@ class EvoNormS0(_EvoNorm):
             )
         s = self._variance(w.unflatten(1, (self.groups, size)), range(2, n + 1))
         s = s.flatten(1, 2).repeat_interleave(size, 1)
-        gate = torch.sigmoid(self._column(self.v, n) * w)
+        gate = torch.sigmoid(per_channel(self.v, n) * w)
         return self._affine(w * gate * torch.rsqrt(s + self.eps), x)
 
     def extra_repr(self) -> str:

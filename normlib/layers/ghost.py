@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from normlib.layers.relative import BatchRelative, over_batch
-from normlib.projection import sphere
+from normlib.projection import full_precision, sphere
 
 
 class GhostBatchNorm(BatchRelative):
@@ -93,5 +93,6 @@ class GhostBatchNorm(BatchRelative):
         """Move a buffer toward each row of ``parts`` in turn."""
         keep = 1 - self.momentum
         ages = torch.arange(len(parts) - 1, -1, -1, device=parts.device, dtype=parts.dtype)
-        moved = self.momentum * (keep**ages @ parts)
+        with full_precision(parts):
+            moved = self.momentum * (keep**ages @ parts)
         running.mul_(keep ** len(parts)).add_(moved.to(running.dtype))

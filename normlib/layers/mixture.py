@@ -98,10 +98,9 @@ class SwitchableNorm(BatchRelative):
 
     def by_running(self, x: Tensor) -> Tensor:
         """Normalize with running averages in the mixture."""
-        shape = [1, -1] + [1] * (x.dim() - 2)
-        mu, sigma2 = wide(self.running_mean), wide(self.running_var)
-        running = (mu.reshape(shape), sigma2.reshape(shape))
-        return self._normalize(x, self._of_instances(x), running)
+        n = x.dim()
+        mu, sigma2 = (per_channel(wide(s), n) for s in (self.running_mean, self.running_var))
+        return self._normalize(x, self._of_instances(x), (mu, sigma2))
 
     def _normalize(self, x: Tensor, instance: Statistics, batch: Statistics) -> Tensor:
         found = {"instance": instance, "layer": _pooled(instance, 1), "batch": batch}

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from normlib.layers.checks import check_channels
 from normlib.layers.running import per_channel
 from normlib.projection import rescale
 
@@ -35,10 +36,7 @@ class AffineLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
-        if x.dim() < 2 or x.shape[1] != self.num_channels:
-            raise ValueError(
-                f"expected an input of shape (N, {self.num_channels}, ...), got {tuple(x.shape)}"
-            )
+        check_channels(x, self.num_channels)
         return rescale(x, per_channel(self.weight, x.dim()), per_channel(self.bias, x.dim()))
 
     def extra_repr(self) -> str:

@@ -7,6 +7,8 @@ from normlib.layers.checks import check_channels, check_eps
 from normlib.layers.running import per_channel
 from normlib.projection import rescale, sphere, wide
 
+_TINY = 1e-12
+
 
 class FilterResponseNorm(nn.Module):
     """Divide each channel of each sample by its root mean square, then cut off from below.
@@ -67,10 +69,12 @@ class FilterResponseNorm(nn.Module):
         if self.eps_l is None:
             y = sphere(w, range(2, n), gamma, beta, eps=self.eps, centered=False)[0]
         else:
-            # The projection takes eps for a constant, so the learned part is one more factor.
-            xhat, _, nu2 = sphere(w, range(2, n), eps=self.eps, centered=False)
-            fixed = nu2 + self.eps
-            y = rescale(xhat * torch.sqrt(fixed / (fixed + self.eps_l.abs())), gamma, beta)
+            # The projection takes eps for a constant, so the learned part is one more factor;
+            # some constant keeps what is divided by from being zero, whichever.
+            constant = self.eps or _TINY
+            xhat, _, nu2 = sphere(w, range(2, n), eps=constant, centered=False)
+            divided_by = nu2 + self.eps + self.eps_l.abs()
+            y = rescale(xhat * torch.sqrt((nu2 + constant) / divided_by), gamma, beta)
         tau = per_channel(self.tau, n)
         y = y if tau is None else torch.maximum(y, tau)
         return y.reshape(x.shape).to(x.dtype)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from normlib.layers.checks import check_entries
 from normlib.layers.running import normalize_by_running, per_channel, update
 from normlib.projection import sphere
 
@@ -144,6 +145,7 @@ class GroupNorm(nn.GroupNorm):
 class _Instance(nn.modules.instancenorm._InstanceNorm):
     def _apply_instance_norm(self, input: Tensor) -> Tensor:
         x, n = input, input.dim()
+        check_entries(x, running_mean=self.running_mean)
         if not self.training and self.track_running_stats:
             assert self.running_mean is not None
             assert self.running_var is not None
@@ -178,7 +180,9 @@ class InstanceNorm1d(_Instance, nn.InstanceNorm1d):
         (N, C, L) or (C, L), and the same out.
 
     Raises:
-        ValueError: another number of dimensions, or a single position.
+        ValueError: another number of dimensions, a single position, or, with ``affine``, another
+            number of channels.
+        RuntimeError: another number of channels, with ``track_running_stats``.
 
     Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
     """
@@ -193,7 +197,9 @@ class InstanceNorm2d(_Instance, nn.InstanceNorm2d):
         (N, C, H, W) or (C, H, W), and the same out.
 
     Raises:
-        ValueError: another number of dimensions, or a single position.
+        ValueError: another number of dimensions, a single position, or, with ``affine``, another
+            number of channels.
+        RuntimeError: another number of channels, with ``track_running_stats``.
 
     Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
     """
@@ -208,7 +214,9 @@ class InstanceNorm3d(_Instance, nn.InstanceNorm3d):
         (N, C, D, H, W) or (C, D, H, W), and the same out.
 
     Raises:
-        ValueError: another number of dimensions, or a single position.
+        ValueError: another number of dimensions, a single position, or, with ``affine``, another
+            number of channels.
+        RuntimeError: another number of channels, with ``track_running_stats``.
 
     Source: Ulyanov, Vedaldi and Lempitsky 2016, https://arxiv.org/abs/1607.08022
     """

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from normlib.layers.weight import dims_within, output_dim, register
-from normlib.projection import wide
+from normlib.projection import full_precision, wide
 
 
 class SpectralNorm(nn.Module):
@@ -71,11 +71,12 @@ class SpectralNorm(nn.Module):
         if v.dim() == 1:
             return _unit(w, self.eps).to(v.dtype)
         matrix = self._matrix(w)
-        if self.training:
-            self._iterate(matrix, self.n_power_iterations)
-        # Copies: the buffers may change between this pass and its backward.
-        u1, v1 = wide(self._u.clone()), wide(self._v.clone())
-        return (w / (u1 @ (matrix @ v1))).to(v.dtype)
+        with full_precision(v):
+            if self.training:
+                self._iterate(matrix, self.n_power_iterations)
+            # Copies: the buffers may change between this pass and its backward.
+            u1, v1 = wide(self._u.clone()), wide(self._v.clone())
+            return (w / (u1 @ (matrix @ v1))).to(v.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Return ``weight``: an inverse only of weights whose singular value is 1 already."""

@@ -43,6 +43,8 @@ class WeightNorm(nn.Module):
     def forward(self, g: Tensor, v: Tensor) -> Tensor:
         """Return the weight."""
         dims = dims_within(v, self.dim)
+        if not dims:  # a vector's entries have a norm each: their absolute values
+            return g * v.sign()
         # The projection has radius sqrt(d), the weight shall have length g.
         radius = math.sqrt(math.prod([v.shape[d] for d in dims]))
         gamma = g.reshape(per_slice(v, dims)) / radius
@@ -52,6 +54,8 @@ class WeightNorm(nn.Module):
         """Return ``g`` and ``v`` that give ``weight``: its norms and itself."""
         dims = dims_within(weight, self.dim)
         w = wide(weight)
+        if not dims:
+            return weight.abs(), weight
         z = hyperplane(w, dims)[0] if self.centered else w
         g = (z * z).sum(dims, keepdim=True).sqrt().to(weight.dtype)
         return (g.reshape(()) if self.dim is None else g), weight

@@ -6,7 +6,6 @@ with a matrix ``W`` such that ``W Sigma W^T = I``. The layers differ in how they
 """
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from normlib.layers.checks import check_groups
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import per_channel, update
-from normlib.projection import hyperplane, rescale, wide
+from normlib.projection import full_precision, hyperplane, memory_order, rescale, wide
 
 
 class Whitening(BatchRelative):
@@ -79,7 +78,7 @@ class Whitening(BatchRelative):
 
     def by_batch(self, x: Tensor) -> Tensor:
         """Whiten by the batch's covariance, and move the running averages."""
-        with _full_precision(x):
+        with full_precision(x):
             z, mu = hyperplane(wide(x), over_batch(x))
             grouped = self._grouped(z)[0]
             count = x.numel() // self.num_features
@@ -90,7 +89,7 @@ class Whitening(BatchRelative):
 
     def by_running(self, x: Tensor) -> Tensor:
         """Whiten by the running covariance."""
-        with _full_precision(x):
+        with full_precision(x):
             z = rescale(wide(x), mu=per_channel(wide(self.running_mean), x.dim()))
             return self._whiten(z, wide(self.running_covariance)).to(x.dtype)
 
@@ -102,12 +101,11 @@ class Whitening(BatchRelative):
         return rescale(y, *self.scale_and_shift(z))
 
     def _grouped(self, z: Tensor) -> tuple[Tensor, list[int]]:
-        """View ``z`` as (before, groups, channels, after), by decreasing stride, and say how.
+        """View ``z`` as (before, groups, channels, after), in its `memory_order`, and return that.
 
         So that the output lies in memory as the input does.
         """
-        strides = z.stride()
-        order = sorted(range(z.dim()), key=lambda d: (-strides[d], d))
+        order = memory_order(z)
         laid_out = z.permute(order)
         before = laid_out.shape[: order.index(1)].numel()
         after = laid_out.shape[order.index(1) + 1 :].numel()
@@ -119,8 +117,3 @@ def with_eps(covariance: Tensor, eps: float) -> Tensor:
     """Return ``covariance + eps * I``, for one matrix or several."""
     eye = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
     return covariance + eps * eye
-
-
-def _full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Keep autocast from rounding products of matrices: a covariance is a sum of thousands."""
-    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)

@@ -61,7 +61,7 @@ class Options:
             CatalogueError: they do not divide them.
         """
         groups = default if self.groups is None else self.groups
-        if channels % groups:
+        if groups < 1 or channels % groups:
             raise CatalogueError(
                 f"groups={groups} does not divide {channels} channels; choose a divisor"
             )

@@ -1,11 +1,26 @@
 """Methods on weights, and those that do without: an initialization, and clipped gradients."""
 
+from collections.abc import Callable
+
+from torch import nn
+
 from normlib import layers
+from normlib.layers.weight import output_dim
 from normlib.methods.method import Method, Transformation
 
 _FILTER: frozenset[Transformation] = frozenset(
     {"weight scaled", "filters scaled", "batch split", "batch permuted"}
 )
+
+
+def _per_filter(normalize: Callable[..., nn.Module]) -> Callable[[nn.Module], nn.Module]:
+    """Return ``normalize`` with a length per output, in transposed convolutions too.
+
+    The function itself counts along the first dimension there, as torch's does.
+    """
+    return lambda module: normalize(module, dim=output_dim(module))
+
+
 _SALIMANS = "Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868"
 
 WEIGHT = (
@@ -19,7 +34,7 @@ WEIGHT = (
         learnable="scale per filter",
         invariant_to=_FILTER,
         paper=_SALIMANS,
-        parametrize=layers.weight_norm,
+        parametrize=_per_filter(layers.weight_norm),
     ),
     Method(
         name="centered-weight",
@@ -32,7 +47,7 @@ WEIGHT = (
         learnable="scale per filter",
         invariant_to=_FILTER | {"constant added in filters"},
         paper="Huang, Liu, Liu, Lang and Tao 2017 (ICCV)",
-        parametrize=layers.centered_weight_norm,
+        parametrize=_per_filter(layers.centered_weight_norm),
     ),
     Method(
         name="weight-standardization",

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from normlib.errors import NormlibError
+from normlib.layers import ScaleNorm
 from normlib.methods import Method, catalogue
 from normlib.surgery.counterpart import built, counterpart
 from normlib.surgery.example import Example, shapes
+from normlib.surgery.freeze import is_frozen
 from normlib.surgery.into_weights import into_weights
 from normlib.surgery.norms import Norm, Only, as_written, core, exchange, find, none_found
 from normlib.surgery.place import place
@@ -32,7 +34,8 @@ def convert(
     LocalResponseNorm) and whatever the catalogue builds. Each new one has the device, the type
     and the mode of the one whose place it takes; a norm that stands in several places stays one.
     Running averages go over between BatchNorm and what evaluates like it (``"ghost"``,
-    ``"adabn"``); others start anew, see `recalibrate`. Either all norms are exchanged or, after
+    ``"adabn"``), with their momentum and the ``eps`` that goes with them unless another is given;
+    others start anew, see `recalibrate`. Either all norms are exchanged or, after
     an error, none. Hooks on an exchanged norm go with it, and an optimizer that was made before
     does not know the new parameters.
 
@@ -65,7 +68,7 @@ def convert(
 
     Raises:
         NormlibError: there is no norm to exchange, the method is unknown, cannot be where a
-            norm stands, or needs an example; the message names the norm.
+            norm stands, or needs an example, or a norm is frozen; the message names the norm.
     """
     entry = catalogue[method]
     chosen = find(model, only)
@@ -73,6 +76,7 @@ def convert(
         raise none_found(model, only, "norm")
     for norm in chosen:
         _refuse_foreign(norm)
+        _refuse_frozen(norm)
     new: Sequence[nn.Module]
     if entry.projected == "weight":
         into_weights(model, chosen, entry, example, keep_affine, options)
@@ -107,21 +111,39 @@ def _on_activations(
     for norm in chosen:
         where = place(norm, None if seen is None else seen[norm.module])
         layer = counterpart(norm, where, method, options)
-        _take_over(core(norm.module), core(layer), model, keep_affine)
+        old, own = core(norm.module), core(layer)
+        _take_over(old, own, model)
+        if isinstance(old, BATCH) and isinstance(own, BATCH):
+            _evaluate_alike(old, own, options)
+        if keep_affine:
+            _take_affine(old, own)
         new.append(layer)
     return new
 
 
-def _take_over(old: nn.Module, new: nn.Module, model: nn.Module, keep_affine: bool) -> None:
-    """Give ``new`` the device and type of ``old``, its scale and shift, and its averages."""
+def _take_over(old: nn.Module, new: nn.Module, model: nn.Module) -> None:
+    """Give ``new`` the device and type of ``old``."""
     tensors = [*old.parameters(), *old.buffers(), *model.parameters(), *model.buffers()]
     like = next((t for t in tensors if t.is_floating_point()), None)
     if like is not None:
         new.to(device=like.device, dtype=like.dtype)
-    if isinstance(old, BATCH) and isinstance(new, BATCH):
-        for name in ("running_mean", "running_var", "num_batches_tracked"):
-            _copy(getattr(old, name), getattr(new, name))
-    for name in ("weight", "bias") if keep_affine else ():
+
+
+def _evaluate_alike(old: Any, new: Any, options: Mapping[str, Any]) -> None:
+    """Give ``new`` the averages of ``old``, how they move, and the eps they are used with."""
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        _copy(getattr(old, name), getattr(new, name))
+    if options.get("eps") is None:
+        new.eps = old.eps
+    if old.momentum is not None or isinstance(new, nn.modules.batchnorm._BatchNorm):
+        new.momentum = old.momentum
+
+
+def _take_affine(old: nn.Module, new: nn.Module) -> None:
+    """Give ``new`` the scale and shift of ``old``, and whether they are trained."""
+    if isinstance(new, ScaleNorm):
+        return  # its single weight is a length, not a factor
+    for name in ("weight", "bias"):
         target = getattr(new, name, None)
         if _copy(getattr(old, name, None), target) and isinstance(target, nn.Parameter):
             target.requires_grad_(any(p.requires_grad for p in _behind(old, name)))
@@ -149,6 +171,15 @@ def _refuse_foreign(norm: Norm) -> None:
         raise NormlibError(
             f"{norm}, a {kind.__name__} of {kind.__module__}, has a forward of its own; what it "
             f"adds to its base class would be lost: leave it out with {norm.without}"
+        )
+
+
+def _refuse_frozen(norm: Norm) -> None:
+    """Refuse a norm that is held, since what takes its place would not be."""
+    if is_frozen(norm.module):
+        raise NormlibError(
+            f"{norm} is frozen, which its successor would not be: unfreeze the model, convert it, "
+            f"and freeze it again, or leave the norm out with {norm.without}"
         )
 
 

@@ -25,9 +25,15 @@ def into_weights(
     """Normalize the weights of the layers whose outputs the norms read, in place.
 
     Raises:
-        NormlibError: a norm reads something else, or a weight cannot be normalized; then
-            nothing is changed.
+        NormlibError: a norm reads something else, a weight cannot be normalized, or there are
+            options; then nothing is changed.
     """
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    if given:
+        raise NormlibError(
+            f"{method.name!r} takes no options here, got {', '.join(given)}; normlib's function "
+            "for single modules may have them"
+        )
     found = feeds(model, example)
     before: dict[nn.Module, Norm] = {}
     for norm in chosen:
@@ -43,22 +49,20 @@ def into_weights(
                 )
             before.setdefault(layer, norm)
     for layer, norm in before.items():
-        _refuse_weight(norm, layer, method, options)
+        _refuse_weight(norm, layer, method)
     for layer, norm in before.items():
-        method.apply_to(layer, **options)
+        method.apply_to(layer)
         _shift_by(layer, core(norm.module), keep_affine)
 
 
-def _refuse_weight(
-    norm: Norm, layer: nn.Module, method: Method, options: Mapping[str, Any]
-) -> None:
+def _refuse_weight(norm: Norm, layer: nn.Module, method: Method) -> None:
     if parametrize.is_parametrized(layer):
         raise NormlibError(
             f"the layer before {norm} is parametrized already; remove that "
             f"(torch.nn.utils.parametrize.remove_parametrizations), or {norm.without}"
         )
     try:
-        method.apply_to(copy.deepcopy(layer), **options)
+        method.apply_to(copy.deepcopy(layer))
     except (NormlibError, ValueError, RuntimeError) as error:
         raise NormlibError(f"the layer before {norm}: {error}; or {norm.without}") from error
 

@@ -106,8 +106,9 @@ def _walk(
     if kind(module):
         yield name, module
         return
-    for child, value in module.named_children():
-        if child != "parametrizations" or not parametrize.is_parametrized(module):
+    for child, value in module._modules.items():  # named_children names each but once
+        hidden = child == "parametrizations" and parametrize.is_parametrized(module)
+        if value is not None and not hidden:
             yield from _walk(value, f"{name}.{child}" if name else child, kind)
 
 

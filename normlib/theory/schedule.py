@@ -36,13 +36,14 @@ def exponential(lr: float, decay: float, momentum: float = 0.0) -> Exponential:
         momentum: In 0..1.
 
     Raises:
-        ValueError: ``lr * decay`` is above ``(1 - sqrt(momentum))^2``, where there is no root.
+        ValueError: ``lr * decay`` is above ``(1 - sqrt(momentum))^2``, where there is no root, or 1
+            without momentum, where the root is 0.
 
     Source: Li and Arora 2019, https://arxiv.org/abs/1910.07454; written here for torch's buffer,
     which does not contain the learning rate.
     """
     total = 1 + momentum - lr * decay
-    if total < 0 or total**2 < 4 * momentum:
+    if total <= 0 or total**2 < 4 * momentum:
         raise ValueError(
             f"lr * decay = {lr * decay:g} is above {(1 - momentum**0.5) ** 2:g} = "
             f"(1 - sqrt(momentum))^2: no exponential schedule walks the same way; lower one"

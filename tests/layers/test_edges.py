@@ -18,8 +18,9 @@ def _outcome(
 ) -> Outcome:
     """Output, gradient and buffers, or the type of the error and its text."""
     try:
-        module = getattr(library, cls)(*args, **kwargs).to(x.dtype).train(training)
-        x = x.detach().requires_grad_()
+        module = getattr(library, cls)(*args, **kwargs).train(training)
+        if x.is_floating_point():
+            module, x = module.to(x.dtype), x.detach().requires_grad_()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             y = module(x)
@@ -39,6 +40,9 @@ def _ramp(*shape: int) -> Tensor:
     return torch.linspace(-1, 3, x.numel(), dtype=torch.float64).sin().reshape(shape)
 
 
+_ONES = torch.ones(2, 4, 2, 2, dtype=torch.int64)
+
+
 EDGES = {
     "batch1d of one": ("BatchNorm1d", (4,), {}, _ramp(1, 4)),
     "batch1d of one, longer": ("BatchNorm1d", (4,), {}, _ramp(1, 4, 3)),
@@ -56,6 +60,12 @@ EDGES = {
     "batch2d wrong channels, plain": ("BatchNorm2d", (4,), {"affine": False}, _ramp(2, 3, 2, 2)),
     "batch2d wrong channels, batch statistics": (
         "BatchNorm2d", (4,), {"affine": False, "track_running_stats": False}, _ramp(2, 3, 2, 2)),
+    "batch2d one channel for four": ("BatchNorm2d", (4,), {}, _ramp(2, 1, 2, 2)),
+    "batch2d four channels for one": ("BatchNorm2d", (1,), {}, _ramp(2, 4, 2, 2)),
+    "batch2d four channels for one, plain": (
+        "BatchNorm2d", (1,), {"affine": False}, _ramp(2, 4, 2, 2)),
+    "batch2d four channels for one, batch statistics": (
+        "BatchNorm2d", (1,), {"track_running_stats": False}, _ramp(2, 4, 2, 2)),
     "batch2d given 3 dimensions": ("BatchNorm2d", (4,), {}, _ramp(2, 4, 2)),
     "batch1d given 4 dimensions": ("BatchNorm1d", (4,), {}, _ramp(2, 4, 2, 2)),
     "batch3d given 4 dimensions": ("BatchNorm3d", (4,), {}, _ramp(2, 4, 2, 2)),
@@ -92,11 +102,20 @@ EDGES = {
     "instance wrong channels": ("InstanceNorm2d", (4,), {}, _ramp(2, 3, 2, 2)),
     "instance wrong channels, tracking": (
         "InstanceNorm2d", (4,), {"track_running_stats": True}, _ramp(2, 3, 2, 2)),
+    "instance one channel for four, tracking": (
+        "InstanceNorm2d", (4,), {"track_running_stats": True}, _ramp(2, 1, 2, 2)),
+    "instance four channels for one, tracking": (
+        "InstanceNorm2d", (1,), {"track_running_stats": True}, _ramp(2, 4, 2, 2)),
     "instance2d given 2 dimensions": ("InstanceNorm2d", (4,), {}, _ramp(4, 2)),
     "instance1d given 4 dimensions": ("InstanceNorm1d", (4,), {}, _ramp(2, 4, 2, 2)),
     "instance eps of zero": ("InstanceNorm2d", (4,), {"eps": 0.0}, _ramp(2, 4, 2, 2)),
     "layer negative eps": ("LayerNorm", (4,), {"eps": -1e-3}, _ramp(3, 4)),
-    "batch integers": ("BatchNorm2d", (4,), {}, torch.ones(2, 4, 2, 2, dtype=torch.int64)),
+    "batch integers": ("BatchNorm2d", (4,), {}, _ONES),
+    "batch bytes": ("BatchNorm2d", (4,), {}, _ONES.byte()),
+    "layer integers": ("LayerNorm", (2,), {}, _ONES),
+    "group integers": ("GroupNorm", (2, 4), {}, _ONES),
+    "instance integers": ("InstanceNorm2d", (4,), {}, _ONES),
+    "rms integers": ("RMSNorm", (2,), {}, _ONES),
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.layers.layouts import LAYOUTS
 from tests.layers.measure import assert_same, observe, relative_error
@@ -83,6 +84,17 @@ def test_large_activations(case: Case, layout: str) -> None:
     for training in [True, False] if layout == "contiguous" else [True]:
         ours, theirs = (case.build(lib, training=training) for lib in (SUBJECT, nn))
         assert_same(observe(ours, x, second=False), observe(theirs, x, second=False))
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_shapes_without_memory(case: Case) -> None:
+    """Fake tensors have a shape and a type, and nothing that a compiled loop could read."""
+    with FakeTensorMode():
+        module = getattr(SUBJECT, case.cls)(*case.args, **case.kwargs)
+        x = torch.empty(case.shape, requires_grad=True)
+        y = module(x)
+        y.sum().backward()
+    assert y.shape == x.grad.shape == case.shape
 
 
 @pytest.mark.parametrize("case", LARGE, ids=str)

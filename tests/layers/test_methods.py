@@ -205,6 +205,19 @@ def test_layouts(case: MethodCase, training: bool, layout: str) -> None:
     _assert_close(found, expected, BOUND)
 
 
+@BOTH
+def test_autocast_changes_nothing(case: MethodCase, training: bool) -> None:
+    """Statistics and running averages of float32 inputs stay in float32."""
+    found = []
+    for enabled in (True, False):
+        torch.manual_seed(0)
+        module = case.build(training=training).float()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            found.append({"output": module(case.input().float()), **dict(module.named_buffers())})
+    for name, value in found[0].items():
+        assert torch.equal(value, found[1][name]), name
+
+
 # Transformations
 
 

@@ -124,6 +124,20 @@ def test_autocast_gives_the_frameworks_types(
         assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("graph", [False, True], ids=["once", "to differentiate again"])
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_autocast_does_not_round_the_backward_pass(case: Case, graph: bool) -> None:
+    """It rounds products of matrices, which a backward pass may be written in."""
+    module, x = case.build(SUBJECT, dtype=torch.float32), case.input().float().requires_grad_()
+    g = torch.linspace(-1, 2, x.numel()).reshape(x.shape)
+    inputs = [x, *module.parameters()]
+    expected = torch.autograd.grad(module(x), inputs, g, create_graph=graph)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = torch.autograd.grad(module(x), inputs, g, create_graph=graph)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_float32_running_statistics_of_half_layers_follow_the_framework() -> None:
     """A layer moved to bfloat16 keeps bfloat16 buffers, one left in float32 keeps float32 ones."""
     x = BY_NAME["BatchNorm2d"].input().bfloat16()

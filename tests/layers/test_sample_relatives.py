@@ -127,6 +127,21 @@ def test_filter_response_does_not_ask_for_the_scale_of_its_input(learned_eps: bo
 # EvoNorm
 
 
+def test_a_learned_eps_alone_keeps_a_channel_of_zeros_finite() -> None:
+    layer, x = FilterResponseNorm(4, eps=0, learned_eps=True).double(), _input(2, 4, 3, 2)
+    expected = (
+        layer.weight.reshape(-1, 1, 1)
+        * x
+        / torch.sqrt(x.square().mean((2, 3), keepdim=True) + layer.eps_l.abs())
+    )
+    torch.testing.assert_close(layer(x), expected.clamp(min=0))
+    x[:, 0] = 0
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(layer(x)[:, 0].sum(), x)
+    assert torch.equal(layer(x)[:, 0], torch.zeros(2, 3, 2).double())
+    assert torch.isfinite(gradient).all()
+
+
 def test_evonorm_s0_with_a_given_v() -> None:
     """v = 0 halves, v = 1 is SiLU, a large v is ReLU: over the deviation of the group."""
     x = _input(3, 4, 3, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import shutil
 
 import pytest
@@ -47,6 +48,29 @@ def test_traced_as_one_graph(case: Case, training: bool) -> None:
     found = observe(compiled, x, second=False)
     expected = observe(module, x, second=False)
     assert_same({k.replace("_orig_mod.", ""): v for k, v in found.items()}, expected)
+
+
+GROWING = {
+    "BatchNorm2d": ((4,), lambda n: (3, 4, n, n)),
+    "GroupNorm": ((2, 4), lambda n: (3, 4, n, n)),
+    "InstanceNorm2d": ((4,), lambda n: (3, 4, n, n)),
+    "LayerNorm": ((6,), lambda n: (3, n, 6)),
+    "RMSNorm": ((6,), lambda n: (3, n, 6)),
+}
+
+
+@COMPILER
+@pytest.mark.parametrize("dynamic", [None, True], ids=["found out", "said"])
+@pytest.mark.parametrize("cls", GROWING)
+def test_inputs_of_several_sizes_in_one_graph(cls: str, dynamic: bool | None) -> None:
+    """Where sizes are symbols so are strides, which a compiler cannot sort."""
+    torch.compiler.reset()
+    args, shape = GROWING[cls]
+    module = getattr(SUBJECT, cls)(*args)
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager", dynamic=dynamic)
+    for size in (5, 7):
+        x = torch.linspace(-1, 3, math.prod(shape(size))).sin().reshape(shape(size))
+        torch.testing.assert_close(compiled(x), module(x))
 
 
 @COMPILER

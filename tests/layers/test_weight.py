@@ -180,6 +180,20 @@ def test_another_name() -> None:
         normlib.weight_norm(nn.Linear(3, 4), name="no_such")
 
 
+def test_a_vectors_entries_have_a_norm_each() -> None:
+    ours, theirs = (
+        lib(nn.Linear(3, 4), name="bias")
+        for lib in (normlib.weight_norm, parametrizations.weight_norm)
+    )
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.ones(2, 3)
+    found, expected = (
+        torch.autograd.grad(m(x).square().sum(), list(m.parameters())) for m in (ours, theirs)
+    )
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(found, expected)
+
+
 def test_pickling_fails_as_torch_says_it_does() -> None:
     with pytest.raises(RuntimeError, match="parametriz"):
         pickle.dumps(normlib.weight_norm(nn.Linear(3, 4)))

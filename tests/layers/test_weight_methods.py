@@ -413,6 +413,17 @@ def test_spectral_backward_in_training_is_the_stated_one(layer: str) -> None:
     assert abs(directional - (expected * dw.numpy()).sum()) > 1e-4 * abs(directional)
 
 
+def test_autocast_does_not_round_the_spectral_norm() -> None:
+    weights = []
+    for enabled in (True, False):
+        torch.manual_seed(0)
+        module = spectral_norm(nn.Linear(40, 30))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            weights.append([module.weight for _ in range(3)] + [module.eval().weight])
+    for one, other in zip(*weights, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_spectral_vectors_move_in_training_only_and_hold_no_graph() -> None:
     module, x = build("spectral", "conv2d"), _input("conv2d")
     held = dict(module.named_buffers())

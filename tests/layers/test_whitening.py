@@ -18,6 +18,7 @@ from normlib.layers.whitening import Whitening
 from tests.layers.measure import observe, relative_error, seeded
 from tests.layers.methods.case import Array
 from tests.layers.methods.whitening import newton, rows
+from tests.layers.test_transforms import COMPILER
 
 BOTH = pytest.mark.parametrize("cls", [DecorrelatedBatchNorm, IterNorm])
 
@@ -301,6 +302,17 @@ def test_autocast_does_not_round_the_covariance(cls: type[Whitening]) -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = layer(x)
         assert torch.equal(found, twin(x))
+
+
+@COMPILER
+@BOTH
+def test_images_of_several_sizes_in_one_graph(cls: type[Whitening]) -> None:
+    torch.compiler.reset()
+    layer = cls(4)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager", dynamic=True)
+    for size in (3, 5):
+        x = correlated(2, shape=(50, size)).float()
+        torch.testing.assert_close(compiled(x), layer(x))
 
 
 @BOTH

@@ -126,3 +126,6 @@ def test_an_unknown_method(name: str, words: str) -> None:
 def test_groups_that_do_not_divide() -> None:
     with pytest.raises(CatalogueError, match="groups=4 does not divide 6"):
         catalogue["group"].build(SHAPE, groups=4)
+    for groups in (0, -2):
+        with pytest.raises(CatalogueError, match=f"groups={groups} does not divide 6"):
+            catalogue["group"].build(SHAPE, groups=groups)

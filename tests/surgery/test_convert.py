@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from normlib import layers
 from normlib.errors import NormlibError
 from normlib.methods import CatalogueError, catalogue
-from normlib.surgery import convert
+from normlib.surgery import convert, freeze, unfreeze
 from normlib.surgery.norms import core, find
 from tests.layers.measure import relative_error
 from tests.surgery.nets import WIDTH, conv_net, mlp, normal, perturbed, resnet18
@@ -153,6 +153,40 @@ def test_a_norm_in_two_places_stays_one() -> None:
     assert model["a"][1] is model["c"][0]
     assert type(model["a"][1]) is layers.GroupNorm
     assert len(find(model)) == 1
+
+
+def test_a_norm_twice_in_the_same_place_is_exchanged_twice() -> None:
+    norm = nn.BatchNorm2d(8)
+    model = convert(nn.Sequential(nn.Conv2d(8, 8, 1), norm, nn.ReLU(), norm), "group")
+    assert model[1] is model[3]
+    assert type(model[1]) is layers.GroupNorm
+
+
+@pytest.mark.parametrize("name", ["batch", "torch:batch", "ghost", "adabn"])
+def test_what_evaluates_as_batch_norm_evaluates_as_this_one(name: str) -> None:
+    model, x = conv_net(), normal(8, 3, 6, 6)
+    for norm in (model[1], model[4]):
+        norm.eps, norm.momentum = 0.5, 0.3
+    before = model.eval()(x)
+    twin = copy.deepcopy(model)
+    torch.testing.assert_close(convert(model, name)(x), before)
+    assert model[1].momentum == 0.3
+    assert convert(twin, name, eps=1e-3)[1].eps == 1e-3
+
+
+def test_a_scale_of_one_channel_is_no_length() -> None:
+    model = convert(
+        nn.Sequential(nn.BatchNorm2d(1)), "scale", example=normal(2, 1, 28, 28, dtype=torch.float32)
+    )
+    assert model[0].weight.item() == pytest.approx(28)
+
+
+def test_a_frozen_norm_is_refused() -> None:
+    model = freeze(conv_net(), only=lambda name: name == "4")
+    with pytest.raises(NormlibError, match=r"'4' is frozen.*unfreeze"):
+        convert(model, "batch")
+    assert type(model[1]) is nn.BatchNorm2d
+    assert type(convert(unfreeze(model), "batch")[4]) is layers.BatchNorm2d
 
 
 def test_a_norm_called_with_images_of_two_sizes() -> None:

@@ -112,8 +112,18 @@ def test_what_cannot_be() -> None:
     assert not parametrize.is_parametrized(model[0])
     with pytest.raises(NormlibError, match="the model itself is not called"):
         convert(nn.BatchNorm2d(3), "weight")
-    with pytest.raises(TypeError, match="unexpected keyword argument"):
-        convert(conv_net(), "weight", groups=3)
+    with pytest.raises(NormlibError, match=r"'weight' takes no options here, got eps=0\.1"):
+        convert(conv_net(), "weight", eps=0.1)
+
+
+@pytest.mark.parametrize("name", ["weight", "centered-weight"])
+def test_a_length_per_output_of_a_transposed_convolution(name: str) -> None:
+    model = nn.Sequential(nn.ConvTranspose2d(4, 6, 3), nn.BatchNorm2d(6))
+    before = model[0].weight.detach().clone()
+    convert(model, name)
+    assert model[0].parametrizations.weight.original0.shape == (1, 6, 1, 1)
+    if name == "weight":
+        torch.testing.assert_close(model[0].weight, before)
 
 
 def test_one_layer_before_two_norms() -> None:

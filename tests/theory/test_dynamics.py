@@ -199,6 +199,8 @@ def test_too_much_decay_for_the_momentum_is_refused() -> None:
     assert D.exponential(0.1, 0.01, 0.9).shrink == pytest.approx(0.9890, abs=1e-3)
     with pytest.raises(ValueError, match="lower one"):
         D.exponential(0.1, 0.1, 0.9)
+    with pytest.raises(ValueError, match="lower one"):
+        D.exponential(1.0, 1.0)
 
 
 def test_the_equilibrium_is_where_the_square_stays() -> None:

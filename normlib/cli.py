@@ -4,6 +4,7 @@ import functools
 import importlib
 import importlib.util
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -146,23 +147,33 @@ def run(
     for failure in outcome.failures:
         typer.echo(f"error: {failure.experiment.name}: {failure.error}", err=True)
     if outcome.left and not outcome.failures:
-        on = f" --scheduler {scheduler}" if scheduler else ""
-        on += f" --replicas {replicas} --device {device}" if replicas else ""
-        typer.echo(f"Go on with: normlib run {plan}{on}")
+        again = _command(
+            *("normlib", "run", plan),
+            scheduler=scheduler,
+            replicas=replicas,
+            workers=workers,
+            threads=None if threads == 1 else threads,
+            device=None if device == "cpu" else device,
+            only=only,
+            adopt=adopt,
+            budget=budget,
+            trainer=trainer,
+        )
+        typer.echo(f"Go on with: {again}")
     raise typer.Exit(1 if outcome.failures else 0)
 
 
 @records_app.command("check")
 def check_records() -> None:
     """Validate every file of every folder of records; exit code 1 if there is a problem."""
-    from normlib.datasets import INFO
+    from normlib.datasets import OFFICIAL
     from normlib.records import Store
     from normlib.records.check import check
     from normlib.sweep import PLANS
     from normlib.sweep.listing import table
 
     store = Store.default()
-    valid, problems = check(store, {name: info.sha256 for name, info in INFO.items()})
+    valid, problems = check(store, OFFICIAL)
     typer.echo(table(PLANS.values(), store))
     for problem in problems:
         typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
@@ -215,11 +226,12 @@ def adopt_records(
     ] = None,
 ) -> None:
     """Move your own valid runs into data/runs (from elsewhere: copy), overwriting nothing."""
+    from normlib.datasets import OFFICIAL
     from normlib.records import Store
     from normlib.records.adopt import adopt
 
     own = paths.local() / "runs"
-    done = adopt(source or own, Store.default(adopt=True), move=source is None)
+    done = adopt(source or own, Store.default(adopt=True), OFFICIAL, move=source is None)
     for problem in done.problems:
         typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
     typer.echo(
@@ -233,19 +245,28 @@ def export_records(
     file: Annotated[Path, typer.Argument(help="FILE.csv (tidy) or FILE.jsonl (everything).")],
     plan: Annotated[str | None, typer.Option(help="Only records of this plan.")] = None,
 ) -> None:
-    """Write all records to one file, for other programs."""
+    """Write records to one file: each run once to .csv, all there are to .jsonl."""
     from normlib.records import Store
     from normlib.records.export import export
     from normlib.sweep import named
 
     store = Store.default()
-    records, _ = store.scan()
-    if plan is not None:
-        keys = {run.key for run in named(plan).experiments}
-        records = [record for record in records if record.key in keys]
-    rows = export(records, file, store)
+    among = None if plan is None else {run.key for run in named(plan).experiments}
+    done = export(store, file, among)
     _report(store)
-    typer.echo(f"{file}: {rows} rows from {len(records)} records")
+    for problem in done.problems:
+        typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
+    typer.echo(f"{file}: {done.rows} rows from {done.records} records")
+    raise typer.Exit(1 if done.problems else 0)
+
+
+def _command(*words: str, **options: str | int | None) -> str:
+    """Return a command as a shell reads it, with those ``options`` that are set."""
+    given = list(words)
+    for name, value in options.items():
+        if value:
+            given += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return shlex.join(given)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -6,12 +6,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from normlib.errors import NormlibError
+
+
+class LockError(NormlibError, OSError):
+    """A lock file that cannot be made."""
+
 
 @contextlib.contextmanager
 def holding(path: Path) -> Iterator[bool]:
     """Yield whether this process now holds the lock file ``path``; never waits.
 
-    The kernel releases the lock of a process that dies. The file is removed on release.
+    The kernel releases the lock of a process that dies. The file is removed on release. Raises
+    LockError if its folder cannot be written.
     """
     handle = _take(path)
     try:
@@ -24,9 +31,8 @@ def holding(path: Path) -> Iterator[bool]:
 
 
 def _take(path: Path) -> int | None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = _opened(path)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(handle).st_ino == path.stat().st_ino:
@@ -40,3 +46,14 @@ def _take(path: Path) -> int | None:
             os.close(handle)
             raise
         os.close(handle)  # somebody removed the file in between: lock its successor
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise LockError(
+            f"cannot make {path}: {error.strerror}; check the folder, or name another one by "
+            "$NORMLIB_LOCAL"
+        ) from error

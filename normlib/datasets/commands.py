@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from normlib.columns import aligned
 from normlib.datasets import cache, search
 from normlib.datasets.errors import DatasetError
 from normlib.datasets.info import INFO, SPLITS, Info, Split
@@ -15,8 +16,8 @@ app = typer.Typer(help="Data sets: what there is, get one, check all.", no_args_
 @app.command("list")
 def list_all() -> None:
     """List every data set: size, shape, licence, and where this machine has it."""
-    rows = [("name", "train", "test", "shape", "licence", "here")]
-    rows += [
+    head = ("name", "train", "test", "shape", "licence", "here")
+    rows = [
         (
             info.name,
             f"{info.sizes['train']:,}",
@@ -27,10 +28,7 @@ def list_all() -> None:
         )
         for info in INFO.values()
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    typer.echo(aligned(head, rows))
 
 
 @app.command()

@@ -17,8 +17,4 @@ def usable(name: str) -> torch.device:
         raise NormlibError(
             f"device {name!r} cannot be used ({str(error).splitlines()[0]}); choose cpu"
         ) from error
-    if device.type == "cuda":
-        # The same kernels every time; the fastest for a shape may differ between runs.
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.benchmark = False
     return device

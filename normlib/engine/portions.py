@@ -14,6 +14,8 @@ REEVALUATED = 10_000
 An accuracy over them is as precise as one over the test images (a standard error of at most 0.005).
 Both together add an eighth to the epochs of a ResNet on CIFAR-10, all 50,000 would add a third.
 """
+EVALUATION_BATCH = 1000
+"""So many images are evaluated at once."""
 
 Indices = NDArray[np.int64]
 
@@ -34,7 +36,7 @@ class Portions:
 def portions(experiment: Experiment, available: int) -> Portions:
     """Return the portions of ``available`` training images that ``experiment`` asks for.
 
-    Raises NormlibError if there are too few.
+    Raises NormlibError if there are too few, or fewer than in a batch, and that is dropped.
     """
     left = available - experiment.validation_size
     size = left if experiment.train_size is None else experiment.train_size
@@ -44,6 +46,11 @@ def portions(experiment: Experiment, available: int) -> Portions:
             f"do not fit into the {available} training images of {experiment.dataset}; choose less"
         )
     train = np.arange(size)
+    if experiment.last_batch == "drop" and experiment.batch_size > size:
+        raise NormlibError(
+            f"batch_size={experiment.batch_size} with last_batch='drop' leaves no batch of {size} "
+            "training images; choose a smaller batch"
+        )
     return Portions(train, train[:REEVALUATED], np.arange(left, available))
 
 

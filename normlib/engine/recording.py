@@ -48,6 +48,11 @@ class History:
         return row
 
 
+def named(part: str, values: tuple[float, float]) -> dict[str, float]:
+    """Return loss and accuracy over a ``part`` of the images, under their names in a history."""
+    return {f"{part}_loss": values[0], f"{part}_accuracy": values[1]}
+
+
 def clock(device: str, threads: int) -> Callable[[], float]:
     """Return the clock for an epoch's ``seconds``.
 

@@ -13,26 +13,25 @@ from torch.nn import functional as F
 from normlib import kernels
 from normlib.datasets import ImageSet, load
 from normlib.engine import checkpoint as checkpoints
-from normlib.engine.captured import Captured
+from normlib.engine.captured import UNCAPTURED, Captured
 from normlib.engine.device import usable
 from normlib.engine.initial import initial_arrays
-from normlib.engine.interrupted import Interrupted
+from normlib.engine.interrupted import after
 from normlib.engine.lane import Lane
 from normlib.engine.optimizer import Optimizer
 from normlib.engine.order import batch_order
-from normlib.engine.portions import Indices, batches, portions
+from normlib.engine.portions import EVALUATION_BATCH, Indices, batches, portions
 from normlib.engine.probes import Probes
-from normlib.engine.processor import processor
-from normlib.engine.recording import History, clock, finish, now
+from normlib.engine.processor import TF32, processor
+from normlib.engine.recording import History, clock, finish, named, now
 from normlib.engine.resident import Resident
 from normlib.engine.state import restore, state
 from normlib.layers import initialize_from_data
 from normlib.models import build
 from normlib.records import Experiment, Record
 from normlib.records.choices import RESNETS
-from normlib.records.fingerprint import code_state, environment
+from normlib.records.fingerprint import code_state, environment, place
 
-EVALUATION_BATCH = 1000
 SMALLER_EVALUATION_BATCH = 200
 """Of a ResNet on a CPU: a tenth slower to evaluate, and its worker needs a quarter less memory."""
 
@@ -43,6 +42,7 @@ def train(
     device: str = "cpu",
     threads: int = 1,
     checkpoint: Path | None = None,
+    on_begin: Callable[[int, str], None] | None = None,
     on_epoch: Callable[[int, dict[str, Any]], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -61,8 +61,11 @@ def train(
         experiment: What to train; its norm is one of normlib's or torch's.
         device: "cpu", "cuda" or "cuda:1".
         threads: Of the CPU; another number gives other last bits.
-        checkpoint: File to which the state is saved after each epoch. If it exists and fits,
-            the run goes on from it with the result it would have had.
+        checkpoint: File to which the state is saved after each epoch. If it exists and fits, and
+            comes from the same versions, model of processor, device, threads and probes, the run
+            goes on from it with the result it would have had.
+        on_begin: Called with the number of epochs that the checkpoint brings, and why one that is
+            there is ignored ("" if none is), which otherwise a line on stderr says.
         on_epoch: Called with the epoch, counted from 1, and its values.
         on_step: Called after each update with its number within the epoch and their count.
         should_stop: Asked after each epoch.
@@ -82,6 +85,7 @@ def train(
             usable(device),
             threads=threads,
             checkpoint=checkpoint,
+            on_begin=on_begin,
             on_epoch=on_epoch,
             on_step=on_step,
             should_stop=should_stop,
@@ -102,6 +106,7 @@ def steps(
     threads: int = 1,
     checkpoint: Path | None = None,
     checkpoint_every: float = 0.0,
+    on_begin: Callable[[int, str], None] | None = None,
     on_epoch: Callable[[int, dict[str, Any]], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -134,22 +139,24 @@ def steps(
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
     sums = torch.zeros(2, dtype=torch.float64, device=where)
     update: Callable[[Tensor], None] = _updating(forward, optimizer, train_set, sums)
-    mode = "compiled" if compiled else "eager"
-    if where.type == "cuda" and mode == "eager" and not probes.names:
-        update, mode = Captured(update, experiment.batch_size), "captured"
+    mode = _mode(experiment, where, compiled, probes)
+    if mode == "captured":
+        update = Captured(update, experiment.batch_size)
 
-    versions = _versions(experiment)
     surroundings = environment(
-        versions,
+        _versions(experiment),
         "cpu" if where.type == "cpu" else torch.cuda.get_device_name(where),
         threads,
         mode,
         torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else None,
     )
-    engine = f"{versions}, {where.type}, {threads} threads, {mode}{probes.engine}"
+    if where.type == "cuda":
+        surroundings["tf32"] = TF32
+    # With the probes, so that no state without their arrays is gone on from.
+    engine = {**place(surroundings), "probes": " ".join(probes.names)}
     history, started, saved_at = History(), now(), time.monotonic()
     seconds = seconds or clock(where.type, threads)
-    saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
+    saved = checkpoints.load(checkpoint, experiment, engine, on_begin)
     if saved:
         restore(model, optimizer, saved.arrays)
         probes.restore(saved.arrays)
@@ -167,10 +174,10 @@ def steps(
         taken = seconds() - begin  # with what probes measured between the updates
         optimizer.zero_grad()  # leaves the gradients' memory to the evaluation
         values = {
-            **_named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),
+            **named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),
             "train_loss_running": running[0],
             "train_accuracy_running": running[1],
-            **_named("test", _evaluate(forward, test_set, np.arange(len(test.labels)), experiment)),
+            **named("test", _evaluate(forward, test_set, np.arange(len(test.labels)), experiment)),
         }
         if len(parts.validation):
             values["validation_accuracy"] = _evaluate(
@@ -188,10 +195,7 @@ def steps(
             if checkpoint and not due:
                 arrays = state(model, optimizer) | probes.state()
                 checkpoints.save(checkpoint, experiment, engine, arrays, history, started)
-            raise Interrupted(
-                f"{experiment.name} stopped after epoch {history.epochs} of {experiment.epochs}; "
-                "run it again to go on from there"
-            )
+            raise after(history.epochs, experiment)
 
     return finish(
         experiment,
@@ -206,6 +210,14 @@ def steps(
         probes=probes.names,
         arrays=probes.arrays(),
     )
+
+
+def _mode(experiment: Experiment, where: torch.device, compiled: bool, probes: Probes) -> str:
+    """Return how updates are made: "compiled", "captured" as a CUDA graph, or "eager"."""
+    if compiled:
+        return "compiled"
+    waits = bool(probes.names) or experiment.norm in UNCAPTURED
+    return "captured" if where.type == "cuda" and not waits else "eager"
 
 
 def _updating(
@@ -288,7 +300,3 @@ def _versions(experiment: Experiment) -> dict[str, str]:
     if experiment.framework == "normlib" and experiment.norm != "none" and kernels.VERSION:
         versions["numba"] = kernels.VERSION
     return versions
-
-
-def _named(part: str, values: tuple[float, float]) -> dict[str, float]:
-    return {f"{part}_loss": values[0], f"{part}_accuracy": values[1]}

@@ -9,6 +9,7 @@ from pathlib import Path
 from normlib import atomic
 from normlib.errors import NormlibError
 from normlib.records import arrays, strictjson
+from normlib.records.check import Official, faults
 from normlib.records.export import PACKED
 from normlib.records.record import Record
 from normlib.records.schema import RecordError
@@ -25,9 +26,10 @@ class Adopted:
     problems: list[Problem] = field(default_factory=list)
 
 
-def adopt(source: Path, store: Store, *, move: bool) -> Adopted:
+def adopt(source: Path, store: Store, official: Official, *, move: bool) -> Adopted:
     """Save in ``store`` every valid record of ``source``: a folder, a record, or an export.
 
+    Valid is what `check` finds nothing wrong with, on the ``official`` data.
     Nothing there is overwritten: another record of the same key gets a file of its own. With
     ``move`` each record file is removed once its record is safe. Raises StoreError if ``source``
     does not exist.
@@ -38,7 +40,7 @@ def adopt(source: Path, store: Store, *, move: bool) -> Adopted:
     if source.suffix == ".jsonl":
         for number, line in enumerate(_lines(source), start=1):
             try:
-                _save(_exported(line), None, store, done)
+                _save(_exported(line), None, store, official, done)
             except NormlibError as error:
                 done.problems.append(Problem(source, f"line {number}: {error}"))
         return done
@@ -51,8 +53,8 @@ def adopt(source: Path, store: Store, *, move: bool) -> Adopted:
             done.problems.append(found)
             continue
         try:
-            kept = _save(found, path, store, done)
-        except StoreError as error:
+            kept = _save(found, path, store, official, done)
+        except (StoreError, RecordError) as error:
             done.problems.append(Problem(path, str(error)))
             continue
         if move and not kept.samefile(path):
@@ -79,10 +81,15 @@ def _arrays_of(path: Path, record: Record) -> Path | None:
     return path.with_name(record.arrays["file"]) if record.arrays else None
 
 
-def _save(record: Record, path: Path | None, store: Store, done: Adopted) -> Path:
+def _save(
+    record: Record, path: Path | None, store: Store, official: Official, done: Adopted
+) -> Path:
     target = store.path_for(record)
+    # An export without its arrays serves where they have arrived before.
+    for wrong in faults(record, path or target, official):
+        raise StoreError(wrong)
     if record.arrays is not None:
-        _save_arrays(record, path, target.parent)
+        _save_arrays(record, path or target, target.parent)
     if holds(target, record):
         done.already += 1
     else:
@@ -90,18 +97,11 @@ def _save(record: Record, path: Path | None, store: Store, done: Adopted) -> Pat
     return target
 
 
-def _save_arrays(record: Record, path: Path | None, folder: Path) -> None:
+def _save_arrays(record: Record, path: Path, folder: Path) -> None:
     """Bring the arrays along before the record that names them."""
     assert record.arrays is not None
-    name = record.arrays["file"]
-    try:
-        if record.packed is not None:
-            content = arrays.checked(name, record.packed, record.arrays)
-        else:
-            content = arrays.read(path or folder / name, record.arrays)
-    except RecordError as error:
-        raise StoreError(str(error)) from None
-    there = folder / name
+    content = arrays.content(record.packed, path, record.arrays)
+    there = folder / record.arrays["file"]
     if there.exists() and there.read_bytes() != content:
         raise StoreError(f"other arrays are already in {there}; rename yours")
     if not there.exists():

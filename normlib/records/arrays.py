@@ -38,20 +38,19 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def unpack(content: bytes) -> Arrays:
     """Return the arrays in the content of an ``.npz`` file.
 
-    Raises RecordError, with a reason that reads well after the file's name, if it is damaged, too
-    large or holds Python objects.
+    Raises RecordError, with a reason, if it is damaged, too large or holds Python objects.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > MOST_BYTES:
-            raise RecordError(f"is larger than {MOST_BYTES // 2**20} MiB when unpacked")
+            raise RecordError(f"its arrays are larger than {MOST_BYTES // 2**20} MiB when unpacked")
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except RecordError:
         raise
     except Exception as error:  # a damaged archive can raise nearly anything
-        raise RecordError(f"is no archive of arrays ({error})") from None
+        raise RecordError(f"its arrays are no archive ({error})") from None
 
 
 def described(experiment: Experiment, content: bytes, probes: Sequence[str]) -> dict[str, Any]:
@@ -62,6 +61,11 @@ def described(experiment: Experiment, content: bytes, probes: Sequence[str]) -> 
     sha256 = hashlib.sha256(content).hexdigest()
     file = f"{experiment.name}-{experiment.key}-{sha256[:8]}.npz"
     return {"file": file, "sha256": sha256, "probes": list(probes)}
+
+
+def content(packed: bytes | None, path: Path, arrays: Mapping[str, Any]) -> bytes:
+    """Return the content that ``arrays`` describes: ``packed``, else of the file as `read` does."""
+    return read(path, arrays) if packed is None else checked(arrays["file"], packed, arrays)
 
 
 def read(path: Path, arrays: Mapping[str, Any]) -> bytes:

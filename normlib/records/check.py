@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from normlib.records import arrays
-from normlib.records.record import canonical
+from normlib.records.record import Record, canonical
 from normlib.records.schema import RecordError
 from normlib.records.store import Problem, Store, Stored, same_place
 
@@ -27,8 +27,8 @@ def check(store: Store, official: Official) -> tuple[list[Stored], list[Problem]
     problems = list(store.problems)
     valid = []
     for stored in found:
-        wrong = list(_wrong(stored, official))
-        problems += wrong
+        wrong = list(faults(stored.record, stored.path, official))
+        problems += [Problem(stored.path, why) for why in wrong]
         if not wrong:
             valid.append(stored)
     problems += _foreign(store, found)
@@ -36,22 +36,30 @@ def check(store: Store, official: Official) -> tuple[list[Stored], list[Problem]
     return valid, problems
 
 
-def _wrong(stored: Stored, official: Official) -> Iterator[Problem]:
-    record = stored.record
+def faults(record: Record, path: Path, official: Official) -> Iterator[str]:
+    """Yield what is wrong with one record in ``path``: other data, or not the arrays it claims.
+
+    A run that diverged may have come to its end before a probe left anything.
+    """
     name = record.experiment.dataset
     for split, expected in official.get(name, {}).items():
         sha256 = record.dataset[f"{split}_sha256"]
         if sha256 != expected:
-            yield Problem(
-                stored.path,
+            yield (
                 f"it was computed on other {name} {split} data ({sha256[:16]}... instead of "
-                f"{expected[:16]}...); compute it again on the official data",
+                f"{expected[:16]}...); compute it again on the official data"
             )
-    if record.arrays is not None:
-        try:
-            arrays.read(stored.path, record.arrays)
-        except RecordError as error:
-            yield Problem(stored.path, str(error))
+    if record.arrays is None:
+        return
+    try:
+        names = arrays.unpack(arrays.content(record.packed, path, record.arrays))
+    except RecordError as error:
+        yield str(error)
+        return
+    there = {array.partition("/")[0] for array in names}
+    lacking = [probe for probe in record.probes if probe not in there]
+    if lacking and record.status == "finished":
+        yield f"its arrays lack those of probe {lacking[0]!r:.60}; compute it again"
 
 
 def _foreign(store: Store, found: list[Stored]) -> Iterator[Problem]:

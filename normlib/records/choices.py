@@ -148,7 +148,7 @@ def real(
             return None
         if not isinstance(value, bool) and isinstance(value, numbers.Real):
             # Adding 0.0 turns -0.0 into 0.0, which must not have a key of its own.
-            number = float(value) + 0.0
+            number = _as_float(value) + 0.0
             if (
                 math.isfinite(number)
                 and least <= number < below
@@ -160,3 +160,10 @@ def real(
         )
 
     return check
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf

@@ -41,11 +41,14 @@ CHECKS: dict[str, Check] = {
     "batch_size": whole(1),
     "last_batch": choice("keep", "drop"),
     "epochs": whole(1),
-    "seed": whole(0, 2**63 - 1),
+    "seed": whole(0, 2**53),  # torch's generators take 1000 times as much, and JSON's readers this
     "train_size": whole(1, optional=True),
     "validation_size": whole(0),
     "precision": choice("float32"),
 }
+LONGEST_NAME = 145
+"""Characters of a run's name. A file's holds 255: beside it the key and perhaps a hash, and while
+the file is written the host, of at most 64, and the process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,8 @@ class Experiment:
     """One run: a data set, a network, how it is trained, and a seed.
 
     Two experiments that are equal give the same result, so they share one ``key``.
-    Raises ExperimentError on construction if a field is unknown or out of range.
+    Raises ExperimentError on construction if a field is unknown or out of range, or so many differ
+    from their defaults that the run's name does not fit a file's.
     """
 
     dataset: str = "fashion-mnist"
@@ -76,12 +80,17 @@ class Experiment:
     seed: int = 0
     train_size: int | None = None  # None: all images
     validation_size: int = 0  # images held out from the training set
-    precision: str = "float32"
+    precision: str = "float32"  # on a GPU convolutions multiply in TF32, as PyTorch has it
 
     def __post_init__(self) -> None:
         for field, check in CHECKS.items():
             object.__setattr__(self, field, check(field, getattr(self, field)))
         together.check(self)
+        if len(self.name) > LONGEST_NAME:
+            raise ExperimentError(
+                f"the run's name {self.name} has {len(self.name)} characters, and its files' names "
+                f"hold {LONGEST_NAME} of them; leave more fields at their defaults"
+            )
 
     @property
     def framework(self) -> str:

@@ -5,15 +5,16 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from normlib import atomic
 from normlib.records.experiment import Experiment
 from normlib.records.record import Record
-from normlib.records.schema import OPTIONAL, REQUIRED
-from normlib.records.store import Store, StoreError
+from normlib.records.schema import OPTIONAL, REQUIRED, RecordError
+from normlib.records.store import Problem, Store, Stored, StoreError
 
 COLUMNS = (
     "key",
@@ -31,31 +32,54 @@ PACKED = "packed"
 """Beside a record's own fields: the content of its file of arrays."""
 
 
-def export(records: Iterable[Record], path: Path, store: Store | None = None) -> int:
-    """Write ``records`` to ``path`` and return how many rows it has.
+@dataclass(frozen=True)
+class Exported:
+    """How many records and rows a file got, and which records it did not get."""
 
-    ``.csv``: tidy, a row per run and epoch, empty where there is no value. ``.jsonl``: a record
-    per line with everything, which ``adopt`` reads again, the arrays of probes too (in base 64)
-    if the ``store`` that has them is given.
+    records: int
+    rows: int
+    problems: tuple[Problem, ...] = ()
+
+
+def export(store: Store, path: Path, among: Collection[str] | None = None) -> Exported:
+    """Write the records of ``store`` to ``path``, or only those with a key ``among`` these.
+
+    ``.csv``: tidy, a row per run and epoch, empty where there is no value; of several records of
+    one run that which a plan takes. ``.jsonl``: every record, on a line of its own with everything,
+    the arrays of probes too (in base 64), which ``adopt`` reads again; one whose arrays are lost or
+    damaged is left out. Raises StoreError for another name.
     """
     if path.suffix == ".csv":
-        content, rows = _csv(records)
+        content, done = _csv([one for one in store.scan()[0] if _wanted(one, among)])
     elif path.suffix == ".jsonl":
-        lines = [json.dumps(_everything(one, store), allow_nan=False) for one in records]
-        content, rows = "".join(line + "\n" for line in lines), len(lines)
+        content, done = _jsonl([one for one in store.stored() if _wanted(one.record, among)], store)
     else:
         raise StoreError(f"cannot export to {path.name!r:.60}; choose a .csv or .jsonl name")
     atomic.write(path, content.encode())
-    return rows
+    return done
 
 
-def _everything(record: Record, store: Store | None) -> dict[str, Any]:
-    if store is None or record.arrays is None:
+def _wanted(record: Record, among: Collection[str] | None) -> bool:
+    return among is None or record.key in among
+
+
+def _jsonl(found: Iterable[Stored], store: Store) -> tuple[str, Exported]:
+    lines, problems = [], []
+    for one in found:
+        try:
+            lines.append(json.dumps(_everything(one.record, store), allow_nan=False) + "\n")
+        except RecordError as error:
+            problems.append(Problem(one.path, f"it is left out: {error}"))
+    return "".join(lines), Exported(len(lines), len(lines), tuple(problems))
+
+
+def _everything(record: Record, store: Store) -> dict[str, Any]:
+    if record.arrays is None:
         return record.to_dict()
     return {**record.to_dict(), PACKED: base64.b64encode(store.packed_of(record)).decode()}
 
 
-def _csv(records: Iterable[Record]) -> tuple[str, int]:
+def _csv(records: Sequence[Record]) -> tuple[str, Exported]:
     out = io.StringIO(newline="")
     table = csv.DictWriter(out, COLUMNS, lineterminator="\n", restval="")
     table.writeheader()
@@ -73,4 +97,4 @@ def _csv(records: Iterable[Record]) -> tuple[str, int]:
         for at in range(len(record.history["epoch"])):
             table.writerow(fixed | {name: values[at] for name, values in record.history.items()})
             rows += 1
-    return out.getvalue(), rows
+    return out.getvalue(), Exported(len(records), rows)

@@ -40,6 +40,18 @@ def environment(
     }
 
 
+def place(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an environment on which the bits of a result depend."""
+    neutral = ("python", "platform")
+    return {name: value for name, value in environment.items() if name not in neutral}
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return words for what differs between two places, such as ``threads 1 then, 2 now``."""
+    changed = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    return ", ".join(f"{name} {then.get(name)} then, {now.get(name)} now" for name in changed)
+
+
 @functools.cache
 def _code_state() -> tuple[tuple[str, Any], ...]:
     commit = _git("rev-parse", "HEAD")

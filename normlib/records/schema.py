@@ -133,6 +133,12 @@ def _history(history: Any, experiment: Experiment, status: str) -> None:
                     f"its history {name} has {value!r:.40} at epoch {epoch}; it must be "
                     f"{_WANTED.get(name, 'a number of at least 0')}"
                 )
+    null = any(value is None for values in history.values() for value in values)
+    if null != (status == "diverged"):
+        raise RecordError(
+            f"it is {status} with {'a' if null else 'no'} null in its history; a run is diverged "
+            "exactly if a value was not finite"
+        )
 
 
 def _accuracy(value: Any, status: str) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +11,7 @@ from normlib import atomic, paths
 from normlib.errors import NormlibError
 from normlib.records import arrays
 from normlib.records.experiment import Experiment
+from normlib.records.fingerprint import place
 from normlib.records.record import Record, canonical
 from normlib.records.schema import RecordError
 from normlib.records.strictjson import MOST_BYTES
@@ -91,8 +92,7 @@ class Store:
 
     def recorded(self, probes: Collection[str] = ()) -> set[str]:
         """Return the keys of the experiments with a record that has the arrays of ``probes``."""
-        records = (stored.record for stored in self.stored())
-        return {record.key for record in records if set(probes) <= set(record.probes)}
+        return keys((stored.record for stored in self.stored()), probes)
 
     def find(self, experiment: Experiment, probes: Collection[str] = ()) -> Record | None:
         """Return the record of ``experiment`` that a plan takes, or None.
@@ -162,6 +162,11 @@ class Store:
             yield from sorted(p for p in folder.glob(pattern) if not p.name.startswith("."))
 
 
+def keys(records: Iterable[Record], probes: Collection[str] = ()) -> set[str]:
+    """Return the keys of those ``records`` that have the arrays of ``probes``."""
+    return {record.key for record in records if set(probes) <= set(record.probes)}
+
+
 def file_name(record: Record, *, distinct: bool = False) -> Path:
     """Return ``<dataset>/<model>/<name>-<key>.json``, with a hash before the end if distinct."""
     experiment = record.experiment
@@ -203,8 +208,7 @@ def _rank(stored: Stored) -> tuple[bool, bool, bool, str, str]:
 
 def same_place(record: Record) -> dict[str, Any]:
     """Return the part of the environment on which the bits of a result depend."""
-    neutral = ("python", "platform")
-    return {name: value for name, value in record.environment.items() if name not in neutral}
+    return place(record.environment)
 
 
 def holds(path: Path, record: Record) -> bool:

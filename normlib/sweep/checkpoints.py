@@ -5,7 +5,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 from normlib import locks, paths
-from normlib.records import Experiment
 
 _OWNED = re.compile(r"\.?([0-9a-f]{16})\.")
 
@@ -15,9 +14,9 @@ def folder() -> Path:
     return paths.local() / "checkpoints"
 
 
-def path_of(experiment: Experiment) -> Path:
-    """Return the checkpoint file of ``experiment``."""
-    return folder() / f"{experiment.key}.npz"
+def path_of(key: str, within: Path) -> Path:
+    """Return the checkpoint file of the run with this ``key``."""
+    return within / f"{key}.npz"
 
 
 def lock_of(key: str, within: Path) -> Path:

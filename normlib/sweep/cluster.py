@@ -61,7 +61,7 @@ def compute(
         most=workers or len(todo.runs),
         patience=patience,
         job={"threads": threads, "device": device, "trainer": trainer},
-        done=[run.key for run in todo.done],
+        done=todo.done,
         probes=probes,
     )
     sweep.run(budget)

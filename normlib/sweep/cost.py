@@ -32,6 +32,8 @@ class Costs:
         for record in records:
             if (record.environment["device"] == "cpu") != (device == "cpu"):
                 continue
+            if _images(record.experiment) < 1:  # no run is, but its record could be written
+                continue
             one = statistics.median(record.history["seconds"]) / _images(record.experiment)
             for kind in _kinds(record.experiment):
                 self._seen[kind].append(one)

@@ -4,19 +4,19 @@ from collections.abc import Iterable
 
 from normlib.columns import aligned
 from normlib.records import Store
+from normlib.records.store import keys
 from normlib.sweep.cost import Costs, duration
 from normlib.sweep.plans import Plan
 
 
 def table(plans: Iterable[Plan], store: Store) -> str:
     """Return a line per plan: runs, recorded, missing, and the time of the missing on one core."""
-    records, _ = store.scan()
+    records = [stored.record for stored in store.stored()]
     costs = Costs(records)
     head = ("plan", "runs", "recorded", "missing", "one core", "")
     rows = []
     for plan in plans:
-        needed = set(plan.probes)
-        recorded = {record.key for record in records if needed <= set(record.probes)}
+        recorded = keys(records, plan.probes)
         lacking = [run for run in plan.experiments if run.key not in recorded]
         time = duration(sum(map(costs.run, lacking))) if lacking else "-"
         guess = " (a guess)" if any(map(costs.guessed, lacking)) else ""

@@ -124,7 +124,12 @@ class Sweep(ABC, Generic[SomePlace]):
         run, values = event.place.experiment, event.values
         if run is None or event.kind == "ready":
             return
-        if event.kind == "step":
+        if event.kind == "resumed":
+            self._epochs[run.key] = values["epochs"]
+            self.progress.resumed(run, values["epochs"])
+            if values["ignored"]:
+                self.progress.say(f"{run.name}: {values['ignored']}")
+        elif event.kind == "step":
             done = self._epochs.get(run.key, 0)
             self.progress.reached(run, done + values["step"] / max(values["steps"], 1))
         elif event.kind == "epoch":

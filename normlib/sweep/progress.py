@@ -39,16 +39,18 @@ class Progress:
             bar.set_description_str(f"0/{self._runs} runs")
             self._bar = bar
 
-    def reached(self, experiment: Experiment, epochs: float) -> None:
-        """Note that ``epochs`` of the run are done, with a fraction for the current one."""
-        if experiment.key not in self._at:
-            # What a checkpoint brought along took no time now: it is no longer to do.
-            before = float(max(0, -(-epochs // 1) - 1))
-            self._at[experiment.key] = before
-            self._todo -= before * self._costs.epoch(experiment)
+    def resumed(self, experiment: Experiment, epochs: int) -> None:
+        """Note that a checkpoint brought ``epochs`` of the run: they are no longer to do."""
+        gained = epochs - self._at.get(experiment.key, 0.0)
+        if gained > 0:
+            self._at[experiment.key] = float(epochs)
+            self._todo -= gained * self._costs.epoch(experiment)
             if self._bar is not None:
                 self._bar.total = round(self._todo, 3)
-        gained = epochs - self._at[experiment.key]
+
+    def reached(self, experiment: Experiment, epochs: float) -> None:
+        """Note that ``epochs`` of the run are done, with a fraction for the current one."""
+        gained = epochs - self._at.get(experiment.key, 0.0)
         if gained > 0:
             self._at[experiment.key] = epochs
             self._add(gained * self._costs.epoch(experiment))

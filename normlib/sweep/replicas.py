@@ -49,7 +49,7 @@ def compute(
 
     As `sweep.local.compute`, but the runs take turns, update by update. Each gives the bits that
     it would have given alone (on a GPU but for kernels whose sums have no order). An epoch's
-    ``seconds`` are the share of the time that it was given.
+    ``seconds`` are its share of the time that it took, but for its run's own evaluation.
 
     Raises NormlibError if there is no such device, or a run's norm is another framework's.
     """
@@ -58,8 +58,8 @@ def compute(
     foreign = [run.norm for run in todo.runs if framework_of(run) != "torch"]
     if foreign:
         raise NormlibError(
-            f"norm {foreign[0]!r} is not computed by replicas; leave out --replicas, or choose "
-            "other runs with --only"
+            f"norm {foreign[0]!r} is computed by TensorFlow, not by replicas; choose other runs, "
+            "as by --only '^(?!tensorflow)'"
         )
     if not todo.runs:
         return Outcome()
@@ -85,15 +85,18 @@ class Shared:
         self._clock = clock
         self._last = clock()
         self._total = 0.0
+        self._among = 1
 
     def divide(self, among: int) -> None:
-        """Count the time since the last call, divided ``among`` so many runs."""
-        now = self._clock()
-        self._total += (now - self._last) / max(among, 1)
-        self._last = now
+        """Divide the time from now on ``among`` so many runs."""
+        self()
+        self._among = max(among, 1)
 
     def __call__(self) -> float:
-        """Return the seconds counted."""
+        """Return the seconds counted until now."""
+        now = self._clock()
+        self._total += (now - self._last) / self._among
+        self._last = now
         return self._total
 
 
@@ -171,9 +174,9 @@ class _Replicas(Sweep[Replica]):
         until = time.monotonic() + TURN
         at_work = [replica for replica in self.places if replica.lane is not None]
         while at_work and time.monotonic() < until and not self.hurried:
+            self._clock.divide(len(at_work))
             for replica in at_work:
                 self._ending(replica, self._advance)
-            self._clock.divide(len(at_work))
             at_work = [replica for replica in at_work if replica.lane is not None]
         for replica in at_work:
             self.events.put(Event(replica, "step", dict(replica.reached)))
@@ -199,8 +202,11 @@ class _Replicas(Sweep[Replica]):
             run,
             self._where,
             threads=self._threads,
-            checkpoint=self._folder / f"{run.key}.npz",
+            checkpoint=checkpoints.path_of(run.key, self._folder),
             checkpoint_every=CHECKPOINT_EVERY,
+            on_begin=lambda epochs, ignored: self.events.put(
+                Event(replica, "resumed", {"epochs": epochs, "ignored": ignored})
+            ),
             on_epoch=lambda epoch, values: self.events.put(
                 Event(replica, "epoch", {"epoch": epoch, "values": values})
             ),

@@ -7,14 +7,15 @@ from pathlib import Path
 from normlib import atomic
 from normlib.records import Experiment, Record, Store
 from normlib.sweep import checkpoints
+from normlib.sweep.probing import probes_of
 
 
 @dataclass(frozen=True)
 class Todo:
-    """Runs to compute, those that are recorded already, and all records, for what runs cost."""
+    """Runs to compute, keys of those that no plan misses, and all records, for what runs cost."""
 
     runs: list[Experiment]
-    done: list[Experiment]
+    done: list[str]
     records: Sequence[Record]
 
 
@@ -37,15 +38,24 @@ def prepared(
 ) -> Todo:
     """Return what is to be done, after removing what killed sweeps have left.
 
-    That is files half written, and in the folder ``waiting`` checkpoints of recorded runs.
+    That is files half written, and in the folder ``waiting`` checkpoints of runs that no plan
+    misses: a run that is recorded for one plan may be computed again for another one's probes.
     """
-    recorded = store.recorded(probes)
+    chosen = list(dict.fromkeys(experiments))
+    settled = _settled(store, probes)
     if waiting:
-        checkpoints.sweep_out(waiting, recorded)
+        checkpoints.sweep_out(waiting, settled)
     for folder in store.folders:
         atomic.remove_orphans(folder)
-    runs: list[Experiment] = []
-    done: list[Experiment] = []
-    for run in dict.fromkeys(experiments):
-        (done if run.key in recorded else runs).append(run)
-    return Todo(runs, done, store.scan()[0])
+    done = [run.key for run in chosen if run.key in settled]
+    return Todo(missing(chosen, store, probes), done, store.scan()[0])
+
+
+def _settled(store: Store, probes: Sequence[str]) -> set[str]:
+    """Return the keys of runs with a record that has all that is ever measured in them."""
+    records = (stored.record for stored in store.stored())
+    return {
+        record.key
+        for record in records
+        if set(probes_of(record.experiment, probes)) <= set(record.probes)
+    }

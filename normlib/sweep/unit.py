@@ -138,6 +138,8 @@ def _follow(member: Member, token: str, tell: Tell, leaving: Callable[[], bool])
                 tell("step", **event.values)
         elif event.kind == "epoch":
             tell("epoch", epoch=event.values["epoch"])
+        elif event.kind == "resumed":
+            tell("resumed", **event.values)
         elif event.kind != "ready":
             return {"event": event.kind, **event.values}
     return {"event": "lost"}

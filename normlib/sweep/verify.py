@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from normlib.records import Record, Store
 from normlib.records.arrays import Arrays
+from normlib.records.fingerprint import changes
 from normlib.records.record import canonical
 from normlib.records.store import same_place
 from normlib.sweep.local import compute
@@ -89,7 +90,8 @@ def compare(record: Record, again: Record, arrays: tuple[Arrays, Arrays] | None 
     """Compare a record with its repetition: bit by bit where that is promised, else within bounds.
 
     Promised for normlib and torch with the same version of it, processor, instruction set,
-    threads, device and engine mode. ``arrays`` are those of both; elsewhere they may differ.
+    threads, device and engine mode. ``arrays`` are those of both; elsewhere they may differ. What a
+    probe measured now that did not measure then has nothing to be compared with.
     """
     here = same_place(record) == same_place(again)
     bitwise = here and record.experiment.framework != "tensorflow"
@@ -98,7 +100,7 @@ def compare(record: Record, again: Record, arrays: tuple[Arrays, Arrays] | None 
         return Verdict(record.experiment.name, False, "it was computed on other data")
     if record.status != again.status or len(record.history["epoch"]) != len(again.history["epoch"]):
         return Verdict(record.experiment.name, False, f"{record.status} then, {again.status} now")
-    if bitwise and arrays is not None and not _equal(*arrays):
+    if bitwise and arrays is not None and not _equal(*arrays, record.probes):
         words = "other arrays, but bitwise equality is promised"
         return Verdict(record.experiment.name, False, words)
     if canonical(record.results) == canonical(again.results):
@@ -131,14 +133,11 @@ def _differences(record: Record, again: Record) -> tuple[str, bool]:
 
 
 def _elsewhere(record: Record, again: Record) -> str:
-    then, now = same_place(record), same_place(again)
-    changed = [name for name in then | now if then.get(name) != now.get(name)]
-    return "another environment: " + ", ".join(
-        f"{name} {then.get(name)} then, {now.get(name)} now" for name in changed
-    )
+    return f"another environment: {changes(same_place(record), same_place(again))}"
 
 
-def _equal(then: Arrays, now: Arrays) -> bool:
+def _equal(then: Arrays, now: Arrays, probes: Sequence[str]) -> bool:
+    now = {name: now[name] for name in now if name.partition("/")[0] in probes}
     return then.keys() == now.keys() and all(
         np.array_equal(array, now[name], equal_nan=array.dtype.kind == "f")
         for name, array in then.items()

@@ -1,8 +1,9 @@
 """One process that trains the runs it is sent: ``python -m normlib.sweep.worker``.
 
 Protocol: one JSON object per line. In: ``{"do": "train", "experiment": {...}, ...}`` and
-``{"do": "stop"}``. Out: ``ready`` once, then for each run ``step`` and ``epoch`` any number of
-times and one of ``saved``, ``present`` (recorded meanwhile), ``busy`` (another sweep computes it),
+``{"do": "stop"}``. Out: ``ready`` once, then for each run ``resumed`` (how many ``epochs`` its
+checkpoint brings, and why one is ``ignored``), ``step`` and ``epoch`` any number of times and one
+of ``saved``, ``present`` (recorded meanwhile), ``busy`` (another sweep computes it),
 ``interrupted`` (stopped, its checkpoint kept) or ``failed`` (``error``, and the traceback as
 ``tail`` unless the message says it all).
 """
@@ -78,7 +79,8 @@ def train(job: dict[str, Any], trainer: str, stop: threading.Event, send: Send) 
             experiment,
             device=job["device"],
             threads=job["threads"],
-            checkpoint=waiting / f"{experiment.key}.npz",
+            checkpoint=checkpoints.path_of(experiment.key, waiting),
+            on_begin=lambda epochs, ignored: send("resumed", epochs=epochs, ignored=ignored),
             on_epoch=lambda epoch, values: send("epoch", epoch=epoch, values=values),
             on_step=on_step,
             should_stop=stop.is_set,

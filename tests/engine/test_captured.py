@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from normlib.engine import captured
+from normlib.engine import captured, training
 from normlib.engine.captured import WARM, Captured
+from normlib.engine.probes import Probes
+from normlib.records import Experiment
 
 
 class Graph:
@@ -70,6 +72,18 @@ def test_a_run_of_short_batches_records_nothing(updates: Updates) -> None:
     for _ in range(2 * WARM):
         update(torch.tensor([1, 2]))
     assert len(updates.seen) == updates.called == 2 * WARM
+
+
+@pytest.mark.parametrize(
+    ("norm", "probes", "mode"),
+    [("batch", (), "captured"), ("batch", ("steps",), "eager"), ("decorrelated", (), "eager")],
+)
+def test_what_waits_for_the_device_is_not_recorded(
+    norm: str, probes: tuple[str, ...], mode: str
+) -> None:
+    run = Experiment(norm=norm)
+    assert training._mode(run, torch.device("cuda"), False, Probes(probes, run)) == mode
+    assert training._mode(run, torch.device("cpu"), False, Probes(probes, run)) == "eager"
 
 
 def test_the_callers_indices_are_not_kept(updates: Updates) -> None:

@@ -29,6 +29,13 @@ def test_too_few_images_are_refused_with_the_numbers(train: int | None, held: in
         portions(Experiment(train_size=train, validation_size=held), 60_000)
 
 
+def test_dropping_the_only_batch_is_refused() -> None:
+    short = Experiment(batch_size=600, last_batch="drop")
+    with pytest.raises(NormlibError, match=r"batch_size=600 .* 512 training images"):
+        portions(short, 512)
+    assert len(portions(short.replace(last_batch="keep"), 512).train) == 512
+
+
 @given(st.integers(1, 300), st.integers(1, 70))
 def test_batches_keep_order_and_lose_at_most_a_short_last_one(count: int, size: int) -> None:
     indices = np.arange(count)

@@ -11,10 +11,11 @@ from normlib.datasets import load
 from normlib.engine import Interrupted, initial_arrays, train
 from normlib.engine.optimizer import Optimizer
 from normlib.engine.order import batch_order
+from normlib.engine.processor import processor
 from normlib.engine.state import restore, state
 from normlib.errors import NormlibError
 from normlib.models import build
-from normlib.records import Experiment, Record
+from normlib.records import Experiment, Record, fingerprint
 
 TINY = Experiment(dataset="synthetic-gray", width=8, hidden=16, epochs=3, batch_size=50)
 
@@ -64,6 +65,20 @@ def test_another_runs_checkpoint_is_ignored(tmp_path: Path) -> None:
     checkpoint = tmp_path / "run.npz"
     train(TINY.replace(seed=1, epochs=1), checkpoint=checkpoint)
     assert results(train(TINY, checkpoint=checkpoint)) == results(train(TINY))
+
+
+def test_a_checkpoint_of_another_processor_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record would say that the last one had computed all epochs."""
+    checkpoint = tmp_path / "run.npz"
+    with pytest.raises(Interrupted):
+        train(TINY, checkpoint=checkpoint, should_stop=lambda: True)
+    monkeypatch.setattr(fingerprint, "_cpu_model", lambda: "another processor")
+    epochs: list[int] = []
+    record = train(TINY, checkpoint=checkpoint, on_epoch=lambda epoch, _: epochs.append(epoch))
+    assert epochs == [1, 2, 3]
+    assert record.environment["cpu"] == "another processor"
 
 
 def test_the_record_says_what_was_done() -> None:
@@ -181,3 +196,17 @@ def test_the_caller_gets_their_processor_back(flush: bool) -> None:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(before)
+
+
+def test_a_gpus_kernels_and_precision_are_set_for_a_run_and_given_back() -> None:
+    """Whatever the caller has set, a record on a GPU means PyTorch's defaults."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn.conv.fp32_precision, matmul.fp32_precision = "ieee", "tf32"
+    try:
+        with processor(1):
+            assert (cudnn.deterministic, cudnn.benchmark) == (True, False)
+            assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, False)
+        assert (cudnn.conv.fp32_precision, matmul.fp32_precision) == ("ieee", "tf32")
+        assert not cudnn.deterministic
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = True, False

@@ -22,13 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normlib import paths
-from normlib.datasets import INFO
+from normlib.datasets import OFFICIAL
 from normlib.records import Store
 from normlib.records.check import check
 from normlib.records.record import canonical
 from normlib.sweep import named
 
-OFFICIAL = {name: info.sha256 for name, info in INFO.items()}
 ZERO = (
     "finished runs lost",
     "unreadable files",

@@ -35,7 +35,7 @@ FIELDS = [
     ("seed a bool", {"seed": True}, "seed=True", "an integer"),
     ("seed a float", {"seed": 1.0}, "seed=1.0", "an integer"),
     ("seed a text", {"seed": "1; import os"}, "seed='1; import os'", "an integer"),
-    ("seed huge", {"seed": 2**70}, f"seed={2**70}", "at most"),
+    ("seed huge", {"seed": 2**53 + 1}, f"seed={2**53 + 1}", "at most"),
     ("epochs zero", {"epochs": 0}, "epochs=0", "at least 1"),
     ("learning rate NaN", {"learning_rate": math.nan}, "learning_rate=nan", "finite"),
     ("learning rate infinite", {"learning_rate": math.inf}, "learning_rate=inf", "finite"),
@@ -110,6 +110,31 @@ FIELDS = [
 CASES = [
     Case(name, lambda folder, fields=fields: Experiment.from_dict(fields), culprit, remedy)
     for name, fields, culprit, remedy in FIELDS
+]
+MANY = {
+    "input_scaling": "standard",
+    "model": "vgg",
+    "norm": "scaled-weight-standardization",
+    "initialization": "torch",
+    "learning_rate": 0.00030000000000000003,
+    "weight_decay": 0.0001,
+    "last_batch": "drop",
+    "train_size": 40_000,
+    "validation_size": 5_000,
+}
+CASES += [
+    Case(
+        "so many fields that no file could be named",
+        lambda folder: Experiment(**MANY),
+        "name scaled-weight-standardization-inputscalingstandard",
+        "leave more fields",
+    ),
+    Case(
+        "learning rate of 400 digits",
+        lambda folder: Experiment(learning_rate=10**400),
+        "learning_rate=1000",
+        "finite number",
+    ),
 ]
 IN_JSON = [
     row for row in FIELDS if all(value == value and value != math.inf for value in row[1].values())

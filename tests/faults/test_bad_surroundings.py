@@ -21,7 +21,7 @@ CASES = [
         Case(f"budget {text!r}", lambda _, text=text: budget.seconds(text), repr(text), "30m")
         for text in ("", "30", "m", "-5m", "1e3s", "30 minutes", "0s", "٣m", "nan", "9" * 30 + "d")
     ),
-    Case("export to text", lambda to: export([], to / "x.txt"), "'x.txt'", ".csv"),
+    Case("export to text", lambda to: export(Store([], to), to / "x.txt"), "'x.txt'", ".csv"),
     Case("write on a folder", lambda to: atomic.write(to, b"x"), "cannot write", "check the path"),
 ]
 
@@ -130,6 +130,17 @@ def test_folder_that_is_a_file(project):
         store.save(record(Experiment(epochs=1)))
     owed(str(caught.value), str(store.write_to), "check the path")
     assert store.write_to.read_text() == "in the way"
+
+
+@pytest.mark.parametrize("options", [("--replicas", "1"), ("--workers", "1")], ids=" ".join)
+def test_local_folder_that_is_a_file(options, project, monkeypatch):
+    """A checkpoint's lock is the first thing that cannot be made."""
+    (project / "local").write_text("in the way")
+    monkeypatch.setenv("NORMLIB_LOCAL", str(project / "local"))
+    outcome = run_command("run", "smoke", "--only", "^none-.*seed00", *options)
+    assert outcome.code > 0
+    owed(outcome.errors[0], str(project / "local"), "$NORMLIB_LOCAL")
+    assert "Traceback" not in outcome.err
 
 
 def test_denied_folder_is_told_apart(project, monkeypatch):

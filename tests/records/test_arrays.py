@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from normlib.datasets import INFO
+from normlib.datasets import OFFICIAL
 from normlib.records import Experiment, RecordError, Store
 from normlib.records.adopt import adopt
 from normlib.records.arrays import described, pack, unpack
@@ -14,7 +14,6 @@ from normlib.records.check import check
 from normlib.records.export import export
 from tests.sweep.fake import record
 
-OFFICIAL = {name: info.sha256 for name, info in INFO.items()}
 RUN = Experiment(norm="layer", epochs=1)
 ARRAYS = {
     "p/bin": np.arange(500, dtype=np.uint16),
@@ -89,7 +88,7 @@ def test_two_records_of_the_same_arrays_move_with_them(store, tmp_path):
     for cpu in ("one", "another"):
         store.save(dataclasses.replace(one, environment=one.environment | {"cpu": cpu}))
     committed = Store([], tmp_path / "committed")
-    done = adopt(store.write_to, committed, move=True)
+    done = adopt(store.write_to, committed, OFFICIAL, move=True)
     assert (len(done.paths), done.problems) == (2, [])
     assert check(committed, OFFICIAL)[1] == []
     assert not [path for path in store.write_to.rglob("*") if path.is_file()]
@@ -99,17 +98,17 @@ def test_an_export_brings_them_along(store, tmp_path):
     store.save(probed())
     store.save(record(RUN.replace(seed=1)))
     file = tmp_path / "all.jsonl"
-    export(store.scan()[0], file, store)
+    export(store, file)
     elsewhere = Store([], tmp_path / "elsewhere")
-    done = adopt(file, elsewhere, move=False)
+    done = adopt(file, elsewhere, OFFICIAL, move=False)
     assert (len(done.paths), done.problems) == (2, [])
     same(elsewhere.arrays_of(elsewhere.find(RUN)), ARRAYS)
     file.write_bytes(file.read_bytes().replace(b'"packed": "', b'"packed": "AAAA'))
-    damaged = adopt(file, Store([], tmp_path / "third"), move=False)
+    damaged = adopt(file, Store([], tmp_path / "third"), OFFICIAL, move=False)
     assert len(damaged.paths) == 1
     assert "damaged" in damaged.problems[0].reason
     file.write_bytes(file.read_bytes().replace(b'"packed": "', b'"packed": "?'))
-    assert len(adopt(file, Store([], tmp_path / "fourth"), move=False).problems) == 1
+    assert len(adopt(file, Store([], tmp_path / "fourth"), OFFICIAL, move=False).problems) == 1
 
 
 def test_lost_or_damaged_arrays_are_named(store):

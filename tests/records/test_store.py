@@ -18,7 +18,8 @@ BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
 def made(*, device="cpu", status="finished", day=0, loss=0.5, run=RUN):
     plain = record(run).to_dict()
     plain["environment"] |= {"device": device}
-    plain["history"] |= {"test_loss": [loss] * run.epochs}
+    end = None if status == "diverged" else loss
+    plain["history"] |= {"test_loss": [*[loss] * (run.epochs - 1), end]}
     plain |= {"status": status, "started": BEGIN.isoformat()}
     return Record.from_dict(plain | {"finished": (BEGIN + timedelta(days=day)).isoformat()})
 

@@ -35,6 +35,7 @@ def train(
     device="cpu",
     threads=1,
     checkpoint=None,
+    on_begin=None,
     on_epoch=None,
     on_step=None,
     should_stop=None,
@@ -48,6 +49,8 @@ def train(
     started = datetime.now(UTC).isoformat()
     if checkpoint is not None and checkpoint.exists():
         state, history, started = json.loads(checkpoint.read_text())
+    if on_begin:
+        on_begin(len(history["epoch"]), "")
     for epoch in range(len(history["epoch"]) + 1, experiment.epochs + 1):
         for step in range(4):
             time.sleep(PAUSE / 4)

@@ -50,6 +50,14 @@ def test_another_device_tells_nothing():
     assert Costs([one], "cuda").guessed(Experiment())
 
 
+def test_a_record_of_no_images_tells_nothing():
+    one = recorded(10.0, epochs=1).to_dict()
+    held = Experiment(epochs=1, validation_size=60_000)
+    one |= {"experiment": held.to_dict(), "key": held.key}
+    one["history"] |= {"validation_accuracy": [0.5]}
+    assert Costs([Record.from_dict(one)]).guessed(Experiment())
+
+
 def test_scales_with_images_and_epochs():
     costs = Costs([recorded(10.0, norm="none")])
     assert costs.run(Experiment(train_size=6_000, epochs=5)) == pytest.approx(5 * 1.0)

@@ -1,6 +1,7 @@
 """The sweep with a trainer of milliseconds: everything around the training is real."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -199,6 +200,15 @@ def test_interrupted_sweep_stops_cleanly(number, project):
     store = Store.default()
     compute(SMOKE, store, trainer=fake())
     assert results(store) == undisturbed(SMOKE, project / "undisturbed")
+
+
+def test_the_command_to_go_on_with_is_the_same_command(project):
+    """Without these options another sweep would take no checkpoint, or record elsewhere."""
+    options = ("--workers", "1", "--threads", "2", "--only", "^none-", "--adopt", "--budget", "1s")
+    words = ("run", "smoke", *options, "--trainer", fake())
+    outcome = run_command(*words[:-3], "0.01s", *words[-2:])
+    again = outcome.out.splitlines()[-1].removeprefix("Go on with: ")
+    assert sorted(shlex.split(again)) == sorted(["normlib", *words[:-3], "0.01s", *words[-2:]])
 
 
 def test_second_interrupt_leaves_at_once(project):

@@ -4,15 +4,18 @@ import dataclasses
 
 import pytest
 
+from normlib import atomic
 from normlib.records import Experiment, Store
 from normlib.records.check import check
-from normlib.sweep import PLANS, compute, missing
+from normlib.sweep import PLANS, checkpoints, compute, missing
 from normlib.sweep.gathering import gather
 from normlib.sweep.listing import table
 from normlib.sweep.plan import Plan
 from normlib.sweep.probing import probes_of
+from normlib.sweep.todo import prepared
 from normlib.sweep.verify import verify
 from tests.faults.kill_sweep import OFFICIAL
+from tests.sweep.fake import record
 from tests.sweep.test_local import CHECKOUT, LONG, fake, leftovers
 
 RUNS = tuple(Experiment(dataset="fashion-mnist-sample", epochs=2, seed=seed) for seed in range(2))
@@ -51,6 +54,16 @@ def test_a_run_without_arrays_is_computed_again_for_a_plan_that_needs_them():
     assert check(store, OFFICIAL)[1] == []
 
 
+def test_a_plan_is_listed_as_it_is_computed():
+    """An older record with fewer arrays, which is the one to take elsewhere, hides no other."""
+    store = Store.default()
+    compute(RUNS, store, probes=["p"], trainer=fake())
+    compute(RUNS, store, probes=["p", "q"], trainer=fake())
+    both = dataclasses.replace(PROBED, probes=("p", "q"))
+    assert missing(RUNS, store, both.probes) == []
+    assert "probed     2         2        0" in table([both], store)
+
+
 def test_whichever_plan_comes_first_measures_for_the_others(monkeypatch):
     monkeypatch.setitem(PLANS, "probed", PROBED)
     assert probes_of(RUNS[0]) == ("p",)
@@ -59,6 +72,21 @@ def test_whichever_plan_comes_first_measures_for_the_others(monkeypatch):
     store = Store.default()
     compute(RUNS, store, trainer=fake())
     assert missing(RUNS, store, ["p"]) == []
+
+
+def test_a_sweep_spares_the_checkpoints_of_other_plans(monkeypatch):
+    """A run recorded for one plan may be half way through for another one's probes."""
+    monkeypatch.setitem(PLANS, "probed", PROBED)
+    store = Store.default()
+    for run in RUNS:
+        store.save(record(run))
+    compute(RUNS[1:], store, probes=["p"], trainer=fake())
+    there = [checkpoints.path_of(run.key, checkpoints.folder()) for run in RUNS]
+    for path in there:
+        atomic.write(path, b"hours of work")
+    todo = prepared(RUNS, store, (), checkpoints.folder())
+    assert [path.exists() for path in there] == [True, False], "the second has its arrays"
+    assert (todo.runs, todo.done) == ([], [RUNS[1].key])
 
 
 def test_stopped_runs_end_with_the_same_arrays(project, monkeypatch):
@@ -91,6 +119,15 @@ def test_a_cluster_gathers_arrays(project):
     kind, values = gather(RUNS[0], without, Store([], project / "third"), ["p"])
     assert kind == "failed"
     assert "cannot be read" in values["error"]
+
+
+def test_verification_after_a_plan_has_gained_a_probe(monkeypatch):
+    """What is measured more than then does not differ from it."""
+    store = Store.default()
+    compute(RUNS[:1], store, probes=["p"], trainer=fake())
+    monkeypatch.setitem(PLANS, "probed", dataclasses.replace(PROBED, probes=("p", "q")))
+    verdicts, _ = verify(store.scan()[0], trainer=fake(), among=store)
+    assert [one.agrees for one in verdicts] == [True]
 
 
 def test_verification_measures_again():

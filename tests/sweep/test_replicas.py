@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from normlib import locks
 from normlib.cli import UsageError, commands
 from normlib.datasets import load
+from normlib.engine import recording, training
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Store
 from normlib.records.record import canonical
@@ -123,17 +124,42 @@ def test_a_data_set_is_loaded_once(store, monkeypatch):
     assert loads == [("synthetic-gray", "train"), ("synthetic-gray", "test")]
 
 
-def test_an_epochs_seconds_are_a_share(store):
-    ticks = iter([0.0, 6.0, 10.0])
+def test_a_clock_is_divided_among_those_at_work():
+    ticks = iter([0.0, 1.0, 7.0, 8.0, 12.0])
     shared = Shared(lambda: next(ticks))
     shared.divide(3)
-    assert shared() == 2.0
+    assert shared() == 1.0 + 6.0 / 3
     shared.divide(1)
-    assert shared() == 6.0
+    assert shared() == 1.0 + 7.0 / 3 + 4.0
+
+
+@pytest.mark.parametrize(
+    ("runs", "seconds"),
+    [(1, [[1.0, 1.0]]), (2, [[0.5, 1.25], [1.25, 1.25]])],
+    ids=["alone", "two"],
+)
+def test_an_epochs_seconds_are_its_wait_without_its_evaluation(runs, seconds, store, monkeypatch):
+    """Launching returns at once: the wait is at the epoch's end, and evaluation follows it."""
+    at = [0.0]
+
+    def waiting(seconds, result):
+        at[0] += seconds
+        return result
+
+    def epoch(update, sums, todo, on_step):
+        yield
+        return waiting(1.0, (1.0, 0.5))
+
+    monkeypatch.setattr(recording, "clock", lambda device, threads: lambda: at[0])
+    monkeypatch.setattr(training, "_one_epoch", epoch)
+    monkeypatch.setattr(training, "_evaluate", lambda *_: waiting(0.25, (1.0, 0.5)))
+    chosen = RUNS[:runs]
+    together(chosen, store, runs)
+    assert [store.find(run).history["seconds"] for run in chosen] == seconds
 
 
 def test_another_frameworks_norm_is_refused(store):
-    with pytest.raises(NormlibError, match="tensorflow:batch"):
+    with pytest.raises(NormlibError, match=r"'tensorflow:batch' .* by --only"):
         together([TINY.replace(norm="tensorflow:batch")], store)
 
 
@@ -158,10 +184,11 @@ def test_the_command_line_computes_by_replicas(store, monkeypatch):
 
     monkeypatch.setattr(replicas, "compute", instead)
     result = CliRunner().invoke(
-        commands, ["run", "smoke", "--replicas=3", "--only=seed00", "--budget=2m"]
+        commands, ["run", "smoke", "--replicas=3", "--only=^(batch|none)-", "--budget=2m"]
     )
     assert called["replicas"] == 3
     assert (called["device"], called["budget"], called["runs"]) == ("cpu", 120, 4)
-    assert "--replicas 3 --device cpu" in result.output
+    told = "Go on with: normlib run smoke --replicas 3 --only '^(batch|none)-' --budget 2m\n"
+    assert told in result.output
     assert CliRunner().invoke(commands, ["run", "smoke", "--device=cuda"]).exit_code == 0
     assert (called["replicas"], called["device"]) == (replicas.REPLICAS, "cuda")

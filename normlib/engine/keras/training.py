@@ -8,17 +8,16 @@ import numpy as np
 
 from normlib.datasets import ImageSet, load
 from normlib.engine import checkpoint as checkpoints
-from normlib.engine.interrupted import Interrupted
+from normlib.engine.interrupted import after
 from normlib.engine.keras import runtime
 from normlib.engine.keras.network import Trainer
 from normlib.engine.keras.support import check
 from normlib.engine.order import batch_order
-from normlib.engine.portions import Indices, batches, portions
-from normlib.engine.recording import History, clock, finish, now
+from normlib.engine.portions import EVALUATION_BATCH, Indices, batches, portions
+from normlib.engine.recording import History, clock, finish, named, now
 from normlib.records import Experiment, Record
-from normlib.records.fingerprint import code_state, environment
+from normlib.records.fingerprint import code_state, environment, place
 
-EVALUATION_BATCH = 1000
 MODE = "tf.function, deterministic"
 
 
@@ -28,6 +27,7 @@ def train(
     device: str = "cpu",
     threads: int = 1,
     checkpoint: Path | None = None,
+    on_begin: Callable[[int, str], None] | None = None,
     on_epoch: Callable[[int, dict[str, Any]], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -39,8 +39,10 @@ def train(
     SGD (``v = m v - lr g; w = w + v``, torch's update at a constant learning rate).
 
     ``on_epoch(epoch, values)`` and ``on_step(step, steps)`` report progress, both counted from 1.
-    With ``checkpoint`` the state is saved after each epoch, and an earlier one is gone on from with
-    the result it would have had. ``data`` is (training set, test set), loaded if None.
+    With ``checkpoint`` the state is saved after each epoch, and an earlier one of the same
+    environment is gone on from with the result it would have had; ``on_begin(epochs, ignored)``
+    says how many epochs it brings, and why one is ignored. ``data`` is (training set, test set),
+    loaded if None.
 
     Raises Interrupted after an epoch, once saved, if ``should_stop()``; UnsupportedError for an
     experiment or device it does not know; RuntimeSetupError beside torch or without TensorFlow.
@@ -56,9 +58,10 @@ def train(
     _, evaluate_test = trainer.steps(test)
 
     versions = {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
-    engine = f"{versions}, {threads} threads, {MODE}"
+    surroundings = environment(versions, "cpu", threads, MODE)
+    engine = place(surroundings)
     history, started, seconds = History(), now(), clock(device, threads)
-    saved = checkpoints.load(checkpoint, experiment, engine) if checkpoint else None
+    saved = checkpoints.load(checkpoint, experiment, engine, on_begin)
     if saved:
         trainer.restore(saved.arrays)
         history, started = saved.history, saved.started
@@ -69,10 +72,10 @@ def train(
         running = _one_epoch(step, order, experiment, on_step)
         taken = seconds() - begin
         values = {
-            **_named("train", _evaluate(evaluate, parts.reevaluated)),
+            **named("train", _evaluate(evaluate, parts.reevaluated)),
             "train_loss_running": running[0],
             "train_accuracy_running": running[1],
-            **_named("test", _evaluate(evaluate_test, np.arange(len(test.labels)))),
+            **named("test", _evaluate(evaluate_test, np.arange(len(test.labels)))),
         }
         if len(parts.validation):
             values["validation_accuracy"] = _evaluate(evaluate, parts.validation)[1]
@@ -82,15 +85,12 @@ def train(
         if on_epoch:
             on_epoch(history.epochs, row)
         if should_stop and should_stop() and history.epochs < experiment.epochs:
-            raise Interrupted(
-                f"{experiment.name} stopped after epoch {history.epochs} of {experiment.epochs}; "
-                "run it again to go on from there"
-            )
+            raise after(history.epochs, experiment)
 
     return finish(
         experiment,
         history,
-        environment(versions, "cpu", threads, MODE),
+        surroundings,
         started,
         dataset={
             "name": training.name,
@@ -124,7 +124,3 @@ def _evaluate(function: Any, indices: Indices) -> tuple[float, float]:
     results = [function(batch) for batch in batches(indices, EVALUATION_BATCH)]
     losses, correct = zip(*results, strict=True)
     return sum(map(float, losses)) / len(indices), sum(map(int, correct)) / len(indices)
-
-
-def _named(part: str, values: tuple[float, float]) -> dict[str, float]:
-    return {f"{part}_loss": values[0], f"{part}_accuracy": values[1]}

@@ -98,11 +98,6 @@ class Probes:
             module, _, kind = PROBES[name].partition(":")
             self._probes[name] = getattr(importlib.import_module(module), kind)(experiment)
 
-    @property
-    def engine(self) -> str:
-        """Words for a checkpoint, so that none without these arrays is gone on from."""
-        return f", probes {' '.join(self.names)}" if self.names else ""
-
     def watching(
         self,
         on_step: OnStep | None,

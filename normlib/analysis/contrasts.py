@@ -31,7 +31,12 @@ class ContrastError(NormlibError, ValueError):
 NETWORKS = {"mlp": "two layers", "vgg": "plain CNN"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 #: Starts other than PyTorch's and torchvision's own.
-STARTS = {"fixup": "started by Fixup", "data": "with BN's start"}
+STARTS = {"fixup": "Fixup", "data": "BN's start"}
+
+
+def network(model: str) -> str:
+    """Return a network's name as readers know it: ``ResNet18``."""
+    return NETWORKS.get(model, model.replace("resnet", "ResNet"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +57,7 @@ class Cell:
     @property
     def network(self) -> str:
         """Return the network's name as readers know it."""
-        return NETWORKS.get(self.model, self.model.replace("resnet", "ResNet"))
+        return network(self.model)
 
     @property
     def setting(self) -> str:

@@ -179,12 +179,3 @@ def detectable(sd: float, n: int, alpha: float = 0.05, power: float = 0.8) -> fl
         enough *= 1.5
     shift = optimize.brentq(short_of_power, 0.0, enough)
     return float(shift) * sd / float(np.sqrt(n))
-
-
-def area(curve: Values) -> float:
-    r"""Return the area under a learning curve of running means, per epoch: $\frac1E\sum_e a_e$.
-
-    A running mean over an epoch's batches is that epoch's share of the area under the accuracy
-    per batch, so the mean over epochs is the whole area, without interpolation.
-    """
-    return float(sample(curve, least=1).mean())

@@ -57,8 +57,8 @@ def equivalences(
 ) -> pd.DataFrame:
     """Return ``differences`` of ``pairs`` with ``p`` and ``p_holm`` of equivalence instead.
 
-    ``p`` is twice the larger of two one-sided tests', as of a verdict, and ``equivalent`` is true
-    where it is below 0.05 after correction: where a 95% interval lies within the margin.
+    ``p`` is twice the larger of two one-sided tests', as of a verdict, below 0.05 where a 95%
+    interval lies within the margin; ``equivalent`` is true where it still is after correction.
     """
     wide = outcomes(table, outcome)
     result = differences(table, outcome, pairs).drop(columns="detectable")
@@ -73,12 +73,12 @@ def equivalences(
 
 
 def timing(table: pd.DataFrame) -> pd.DataFrame:
-    """Return seconds of training per epoch by norm: median, quartiles, ratio to its none.
+    """Return processor seconds per epoch of training by norm: median, quartiles, ratio to none.
 
     Medians, since a machine shared with other work slows some epochs, never speeds one up.
     """
-    measured = table.dropna(subset=["seconds"])
-    seconds = measured.groupby("norm", observed=True)["seconds"]
+    measured = table.dropna(subset=["processor_seconds"])
+    seconds = measured.groupby("norm", observed=True)["processor_seconds"]
     result = pd.DataFrame(
         {
             "seeds": measured.groupby("norm", observed=True)["seed"].nunique(),

@@ -19,6 +19,8 @@ def group(method: Method) -> str:
     """Return with which others a method is judged."""
     if method.kind == "whitening":
         return "decompositions"
+    if method.sets == 0:
+        return "no statistics"
     return "several sets of statistics" if method.sets > 1 else "one set of statistics"
 
 

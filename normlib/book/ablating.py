@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from normlib.analysis.contrasts import network
 from normlib.analysis.outcome import FEWEST
 from normlib.analysis.searched import VARIED
 from normlib.book.showing import interval, signed
 from normlib.claims.source_e.reported import BEST_E
 from normlib.figures.palette import label
-from normlib.figures.resnets import network
 from normlib.records import Experiment
 
 #: Fields of an experiment that a protocol names, and where source E's value comes from.

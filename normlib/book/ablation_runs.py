@@ -5,11 +5,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from normlib.analysis.ablation import METHODS
-from normlib.analysis.contrasts import Contrast
+from normlib.analysis.contrasts import Contrast, network
 from normlib.book import ledger
 from normlib.claims.verdicts import Verdict
 from normlib.figures.palette import label
-from normlib.figures.resnets import network
 
 
 def verdicts(judged: Iterable[Verdict]) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def _condition(run: Experiment) -> str:
     """Return a run's norm, and its start if it is for that norm alone."""
     if run.initialization not in STARTED_AS:
         return run.norm
-    return f"{run.norm} {STARTS[run.initialization]}"
+    return f"{run.norm} ({STARTS[run.initialization]})"
 
 
 def gather(plan: Plan, *, compute: bool = False, store: Store | None = None) -> Gathered:

@@ -69,12 +69,12 @@ def recorded(plan: str) -> Iterator[str]:
 
 
 def records_of(plan: str) -> Iterator["Record"]:
-    """Yield every record that ``plan`` would read, in the plan's order."""
+    """Yield every record that ``plan`` would read, with its probes' arrays, in its order."""
     from normlib.records import Store
     from normlib.sweep.plans import named
 
-    store = Store.default()
-    found = (store.find(experiment) for experiment in named(plan).experiments)
+    store, wanted = Store.default(), named(plan)
+    found = (store.find(experiment, wanted.probes) for experiment in wanted.experiments)
     return (record for record in found if record is not None)
 
 

@@ -43,10 +43,9 @@ def comparison(test: Test) -> str:
 
 
 def short(outcome: Outcome) -> str:
-    """Return an outcome for a narrow column: ``test, epoch 4``."""
+    """Return an outcome for a narrow column: ``test accuracy, epoch 4``."""
     what = {
-        "test_accuracy": "test",
-        "train_accuracy_running": "training",
+        "train_accuracy_running": "training accuracy",
         "generalization_gap": "training − test",
     }.get(outcome.quantity, QUANTITIES[outcome.quantity][0])
     return f"{what}, {_period(outcome)}"
@@ -59,18 +58,23 @@ def _period(outcome: Outcome) -> str:
 
 
 def hypothesis(test: Test) -> str:
-    """Return what a test claims: ``above 0``, ``within ±0.5``."""
-    unit = "%" if test.outcome.unit == "%" else f" {test.outcome.unit}"
-    if test.kind == "share":
-        unit = "% of seeds"
+    """Return what a test claims: ``above 0 points``, ``within ±0.5 points``."""
+    unit = "% of seeds" if test.kind == "share" else _unit(test)
     if test.kind == "equivalence":
-        return f"within ±{test.high:g}{unit}"
+        return f"within ±{_amount(test.high, unit)}"
     if test.low is not None and test.high is not None:
-        return f"between {test.low:g} and {test.high:g}{unit}"
+        return f"between {test.low:g} and {_amount(test.high, unit)}"
     if test.low is not None:
-        low = f"{test.low:g}".replace("-", "\N{MINUS SIGN}")
-        return "above 0" if test.low == 0 else f"above {low}{unit}"
-    return f"below {test.high:g}{unit}".replace(" 1 points", " 1 point")
+        return f"above {_amount(test.low, unit)}"
+    return f"below {_amount(test.high, unit)}"
+
+
+def _amount(value: float | None, unit: str) -> str:
+    """Return ``2.5 points``, ``−1 point`` or ``20%``."""
+    if unit == "points" and value in (-1, 1):
+        unit = "point"
+    number = f"{value:g}".replace("-", "\N{MINUS SIGN}")
+    return f"{number}{unit}" if unit.startswith("%") else f"{number} {unit}"
 
 
 def estimate(result: Result) -> str:
@@ -109,13 +113,20 @@ def sentence(results: Sequence[Result]) -> str:
 
 
 def _in_units(test: Test) -> str:
-    """Return a quantity's unit in words; a difference between percentages is in points."""
-    unit = test.outcome.unit
-    if unit == "points":
+    """Say a test's unit, where it does not go without saying: ``, in percent``."""
+    unit = _unit(test)
+    if test.outcome.unit == unit == "points":
         return ""
-    if unit == "%":
-        unit = "points" if _is_difference(test) else "percent"
-    return f", in {unit}"
+    return f", in {'percent' if unit == '%' else unit}"
+
+
+def _unit(test: Test) -> str:
+    """Return the unit of a test's number: % of a percentage, points of a difference of two."""
+    unit = test.outcome.unit
+    if unit == "%" and _is_difference(test):
+        return "points"
+    accuracy = unit == "points" and test.outcome.quantity != "generalization_gap"
+    return "%" if accuracy and not _is_difference(test) else unit
 
 
 def _is_difference(test: Test) -> bool:

@@ -7,10 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from normlib.analysis import statistics
+from normlib.analysis.contrasts import network
 from normlib.analysis.histograms import Probed, condition, first_epoch
 from normlib.analysis.outcome import FEWEST, QUANTITIES, Quantity
 from normlib.figures import starts
-from normlib.figures.resnets import network
 from normlib.records import Experiment
 
 #: Where source E's value comes from, where that is not as in the chapter on accuracies.

@@ -61,21 +61,38 @@ def covered(*gathered: Gathered) -> pd.DataFrame:
 def gaps(table: pd.DataFrame, pair: Sequence[str], epochs: int) -> pd.DataFrame:
     """Return what the second of ``pair`` has above the first: per optimizer, quantity and period.
 
-    ``table`` is ``tables.runs``'s; periods are epoch 1, all epochs, and the last one.
+    ``table`` is ``tables.runs``'s; periods are epoch 1, all epochs, and the last one. A run that
+    diverged has no loss: a cell that lacks seeds for that says how many it has.
     """
     last_epoch = f"epoch {epochs}"
     periods = {"epoch 1": (1, 1), "all epochs": (1, epochs), last_epoch: (epochs, epochs)}
     rows = []
     for optimizer, name in OPTIMIZERS.items():
         part = table[table["optimizer"] == optimizer]
-        for quantity, words in GAPS.items():
+        found = {
+            (words, period): _paired(part, pair, Outcome(quantity=quantity, first=first, last=last))
+            for quantity, words in GAPS.items()
+            for period, (first, last) in periods.items()
+        }
+        most = max(values.size for values in found.values())
+        for words in GAPS.values():
             row: dict[str, Any] = {"optimizer": name, "quantity": words}
-            for period, (first, last) in periods.items():
-                outcome = Outcome(quantity=quantity, first=first, last=last)
-                wide = tables.outcomes(part, outcome)
-                row[period] = mean_interval(tables.paired(wide, pair[1], pair[0]))
+            row |= {period: _of(found[words, period], most) for period in periods}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _paired(table: pd.DataFrame, pair: Sequence[str], outcome: Outcome) -> NDArray[np.float64]:
+    return tables.paired(tables.outcomes(table, outcome), pair[1], pair[0])
+
+
+def _of(values: NDArray[np.float64], seeds: int) -> str | None:
+    """Return a mean with its interval, and of how many of ``seeds`` if these are not all."""
+    said = mean_interval(values)
+    if values.size == seeds:
+        return said
+    count = f"{values.size} of {seeds} seeds"
+    return f"{said} ({count})" if said else count
 
 
 def rounded(table: pd.DataFrame, norms: Sequence[str], epochs: int) -> list[str]:
@@ -92,11 +109,15 @@ def rounded(table: pd.DataFrame, norms: Sequence[str], epochs: int) -> list[str]
 
 
 def times(table: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
-    """Return a row per optimizer and norm: the median seconds of an epoch, by that of none."""
+    """Return a row per optimizer and norm: the median seconds of an epoch, by that of none.
+
+    Seconds are those of a processor; what was timed by the wall clock is left out.
+    """
     rows = []
     for optimizer, name in OPTIMIZERS.items():
         own = table[table["optimizer"] == optimizer]
-        seconds = {norm: own.loc[own["norm"] == norm, "seconds"].median() for norm in norms}
+        timed = own["processor_seconds"]
+        seconds = {norm: timed[own["norm"] == norm].median() for norm in norms}
         for norm, median in seconds.items():
             if not np.isnan(median):
                 rows.append((name, label(norm), float(median), float(median / seconds["none"])))
@@ -230,15 +251,27 @@ def last_measures(table: pd.DataFrame, runs: Sequence[Learned]) -> pd.DataFrame:
 def rounded_measures(
     table: pd.DataFrame, norms: Sequence[str], panels: Mapping[str, str]
 ) -> list[str]:
-    """Return a line per condition with the means of ``panels``' columns."""
+    """Return a line per condition with the means of ``panels``' columns.
+
+    A measure that some of the runs lack says of how many its mean is.
+    """
     lines = [", ".join(panels.values())]
     for optimizer, name in OPTIMIZERS.items():
         for norm in norms:
             own = table[(table["optimizer"] == optimizer) & (table["norm"] == norm)]
             if len(own):
-                means = ", ".join(f"{own[one].mean():.1f}" for one in panels)
+                means = ", ".join(_mean(own[one]) for one in panels)
                 lines.append(f"{norm}, {name}: {means} over {len(own)} seeds")
     return lines
+
+
+def _mean(measured: pd.Series) -> str:
+    """Return a mean over what is there: ``51.2``, ``51.2 (of 3)`` or ``not defined``."""
+    there = measured.dropna()
+    if there.empty:
+        return "not defined"
+    lacking = f" (of {len(there)})" if len(there) < len(measured) else ""
+    return f"{there.mean():.1f}{lacking}"
 
 
 def mean_interval(values: NDArray[np.float64]) -> str | None:

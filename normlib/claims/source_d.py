@@ -7,6 +7,7 @@ recorded runs. Their readings were written down before the chapter was first exe
 import pandas as pd
 
 from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST
 from normlib.claims.claim import ALPHA, Claim
 from normlib.claims.parity import Finding
 from normlib.claims.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, Answer
@@ -86,8 +87,7 @@ def grown(trained: pd.DataFrame) -> pd.DataFrame:
     return growth
 
 
-def _d1(kinds: pd.DataFrame) -> Finding:
-    methods = kinds[kinds["kind"] != "none"]
+def _d1(methods: pd.DataFrame) -> Finding:
     declared = int(methods["kind"].isin(PROJECTIONS).sum())
     spheres = int((methods["idempotent"] & methods["forgets_scale"]).sum())
     return Finding(
@@ -121,7 +121,7 @@ def _d3(growth: pd.DataFrame) -> Finding:
     by_norm = {
         norm: growth.loc[growth["norm"] == norm, "percent"].tolist() for norm in (*WATCHED, "none")
     }
-    if any(len(by_norm[norm]) < 2 for norm in WATCHED):
+    if any(len(by_norm[norm]) < FEWEST for norm in WATCHED):
         return Finding(claim="D3", answer=UNDECIDED, why="Too few seeds to tell growth from luck.")
     above, below = zip(*(statistics.one_sided(by_norm[norm], 0.0) for norm in WATCHED), strict=True)
     answer: Answer = UNDECIDED

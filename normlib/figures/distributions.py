@@ -24,7 +24,13 @@ LOWEST = 1e-4
 
 
 def changes(
-    runs: Sequence[Probed], kind: Kind, first: Where, second: Where, *, plan: str, epoch: int = 1
+    runs: Sequence[Probed],
+    kind: Kind,
+    first: Where,
+    second: Where,
+    *,
+    plans: Sequence[str],
+    epoch: int = 1,
 ) -> Figure:
     """Draw a panel per condition that overlays two distributions of weights or gradients.
 
@@ -50,11 +56,13 @@ def changes(
                 _outline(one, histogram, edges, kind, label=f"{layer}-{when}", **look)
             _finish(one, starts.label(name), kind)
             one.legend(loc="upper right", fontsize=8)
-        starts.sign(figure, _table(runs), plan)
+        starts.sign(figure, _table(runs), plans)
     return figure
 
 
-def overlaid(runs: Sequence[Probed], where: Where, *, plan: str, epoch: int = 1) -> Figure:
+def overlaid(
+    runs: Sequence[Probed], where: Where, *, plans: Sequence[str], epoch: int = 1
+) -> Figure:
     """Draw the conditions' weights of one layer over each other, and their gradients beside."""
     shown = _conditions(runs)
     kinds: tuple[Kind, ...] = ("weights", "gradients")
@@ -72,7 +80,7 @@ def overlaid(runs: Sequence[Probed], where: Where, *, plan: str, epoch: int = 1)
                 _outline(one, histogram, edges, kind, label=starts.label(name), lw=1.6, **look)
             _finish(one, f"{layer}-{when} {kind}", kind)
         starts.legend(figure, shown, axes[0])
-        starts.sign(figure, _table(runs), plan)
+        starts.sign(figure, _table(runs), plans)
     return figure
 
 

@@ -12,7 +12,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from normlib.analysis import statistics
 from normlib.figures import palette, style
 
-#: Colour, line and name of ways of taking steps; SGD's is BN's colour, since it is BN's runs.
+#: Colour, line and name of ways of taking steps; SGD's is BN's colour, since it is BN's runs,
+#: and the others' are no method's.
 RULES = {
     "sgd": ("#0072b2", "-", "SGD"),
     "momentum": ("#8c510a", "--", "SGD with momentum"),
@@ -20,7 +21,7 @@ RULES = {
     "decay": ("#0072b2", "-", "SGD, weight decay"),
     "momentum-decay": ("#8c510a", "--", "momentum, weight decay"),
     "momentum-zero": ("#000000", "-.", "momentum, buffer from zero"),
-    "free": ("#4d4d4d", "-", "SGD, no decay"),
+    "free": ("#c2a500", "-", "SGD, no decay"),
 }
 LAW = "#111111"
 #: Every how many steps a point is drawn.

@@ -20,7 +20,11 @@ SIGNALS = {"activation": "outputs", "gradient": "gradients"}
 
 
 def measured(
-    table: pd.DataFrame, panels: Mapping[Quantity, str], *, plan: str, margin: float = 0.0
+    table: pd.DataFrame,
+    panels: Mapping[Quantity, str],
+    *,
+    plans: Sequence[str],
+    margin: float = 0.0,
 ) -> Figure:
     """Draw quantities of epoch 1, a panel each under a title, a row per condition.
 
@@ -44,15 +48,13 @@ def measured(
             for place, name in enumerate(shown):
                 found = table.loc[table["condition"] == name, quantity].dropna()
                 _points(one, found.to_numpy(dtype=np.float64), place, name)
-            one.set_yticks(range(len(shown)), [starts.label(name) for name in shown])
-            one.set_ylim(len(shown) - 0.5, -0.5)
-            one.grid(axis="y", visible=False)
+            style.rows(one, [starts.label(name) for name in shown])
             one.set(title=title, xlabel=_unit(quantity))
-        starts.sign(figure, table, plan)
+        starts.sign(figure, table, plans)
     return figure
 
 
-def over_epochs(table: pd.DataFrame, quantity: str, *, plan: str) -> Figure:
+def over_epochs(table: pd.DataFrame, quantity: str, *, plans: Sequence[str]) -> Figure:
     """Draw a column of `early_updates.spreads` against the epochs made: a panel per layer and kind.
 
     The first updates of an epoch stand where it begins, the last where it ends. Lines are means
@@ -77,11 +79,11 @@ def over_epochs(table: pd.DataFrame, quantity: str, *, plan: str) -> Figure:
             one.set_xlabel("epochs made")
             one.xaxis.set_major_locator(MaxNLocator(integer=True))
         starts.legend(figure, shown, axes[0, 0])
-        starts.sign(figure, table, plan)
+        starts.sign(figure, table, plans)
     return figure
 
 
-def along_blocks(table: pd.DataFrame, *, plan: str) -> Figure:
+def along_blocks(table: pd.DataFrame, *, plans: Sequence[str]) -> Figure:
     """Draw `early_updates.scales`: root mean squares block by block, a panel per moment and signal.
 
     Lines are geometric means over seeds, thin lines the seeds themselves.
@@ -103,7 +105,7 @@ def along_blocks(table: pd.DataFrame, *, plan: str) -> Figure:
             one.set_xlabel("residual block")
             one.xaxis.set_major_locator(MaxNLocator(integer=True))
         starts.legend(figure, shown, axes[0, 0])
-        starts.sign(figure, table, plan)
+        starts.sign(figure, table, plans)
     return figure
 
 

@@ -28,7 +28,7 @@ def accuracies(summaries: dict[int, pd.DataFrame], reported: pd.DataFrame, *, pl
             if not norms:
                 style.say_empty(one)
                 continue
-            _rows(one, [palette.label(norm) for norm in norms])
+            style.rows(one, [palette.label(norm) for norm in norms])
             for _, row in summary.iterrows():
                 _point(one, norms.index(row["norm"]), row, row["norm"])
             single = reported[(reported["epoch"] == epoch) & reported["norm"].isin(norms)]
@@ -74,7 +74,7 @@ def forest(
             if not rows:
                 style.say_empty(one)
                 continue
-            _rows(one, [f"{palette.label(a)} − {palette.label(b)}" for a, b in rows])
+            style.rows(one, [f"{palette.label(a)} − {palette.label(b)}" for a, b in rows])
             one.axvline(0, color="black", lw=1)
             if margin is not None:
                 one.axvspan(-margin, margin, color="#e8e8e8", lw=0)
@@ -102,7 +102,7 @@ def predictions(predicted: pd.DataFrame, *, plan: str) -> Figure:
                 f"{row['source']}, epoch {row['epoch']}: {row['condition']}"
                 for _, row in predicted.iterrows()
             ]
-            _rows(axes, names)
+            style.rows(axes, names)
             for place, (_, row) in enumerate(predicted.iterrows()):
                 limits = row.rename({"new_low": "low", "new_high": "high"})
                 _point(axes, place, limits, row["norm"])
@@ -122,7 +122,7 @@ def times(timing: pd.DataFrame, *, plan: str) -> Figure:
         if not norms:
             style.say_empty(axes)
         else:
-            _rows(axes, [palette.label(norm) for norm in norms])
+            style.rows(axes, [palette.label(norm) for norm in norms])
             for place, (_, row) in enumerate(timing.iterrows()):
                 _point(axes, place, row.rename({"median": "mean"}), row["norm"])
             axes.set_xlabel("seconds per epoch (median and quartiles over epochs and seeds)")
@@ -133,12 +133,6 @@ def times(timing: pd.DataFrame, *, plan: str) -> Figure:
 
 def _norms(tables: Iterable[pd.DataFrame], column: str) -> list[str]:
     return list(dict.fromkeys(str(norm) for table in tables for norm in table[column]))
-
-
-def _rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
 
 
 def _point(axes: Axes, place: int, row: pd.Series, norm: str, *, filled: bool = True) -> None:

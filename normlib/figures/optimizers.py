@@ -97,7 +97,7 @@ def rates(
             one.set_xscale("log")
             one.set(title=title, xlabel="learning rate")
         axes[0, 0].set_ylabel(AXIS.get(quantity, "accuracy on held-out images (%)"))
-        _finish(figure, axes, table, norms, plan)
+        _finish(figure, axes, table, norms, plan, "learning_rate")
     return figure
 
 
@@ -123,9 +123,7 @@ def points(
             if table[quantity].isna().all():
                 style.say_empty(one)
             one.axhline(len(norms) - 0.5, color="#cccccc", lw=0.8)
-            one.set_yticks(range(len(places)), [_named(place) for place in places])
-            one.set_ylim(len(places) - 0.5, -0.5)
-            one.grid(axis="y", visible=False)
+            style.rows(one, [_named(place) for place in places])
             one.set(title=title)
         _sign(figure, table, norms, plan)
     return figure
@@ -172,7 +170,12 @@ def _point(axes: Axes, values: np.ndarray, place: int, norm: str) -> None:
 
 
 def _finish(
-    figure: Figure, axes: np.ndarray, table: pd.DataFrame, norms: Sequence[str], plan: str
+    figure: Figure,
+    axes: np.ndarray,
+    table: pd.DataFrame,
+    norms: Sequence[str],
+    plan: str,
+    *also: str,
 ) -> None:
     found: dict[str, Artist] = {}
     for one in axes.flat:
@@ -182,9 +185,11 @@ def _finish(
         figure.legend(
             list(found.values()), list(found), loc="outside upper center", ncols=min(5, len(found))
         )
-    _sign(figure, table, norms, plan)
+    _sign(figure, table, norms, plan, *also)
 
 
-def _sign(figure: Figure, table: pd.DataFrame, norms: Sequence[str], plan: str) -> None:
-    shown = [norm for norm in norms if (table["norm"] == norm).any()]
-    style.sign(figure, style.seeds(table, shown) if shown else {}, plan)
+def _sign(figure: Figure, table: pd.DataFrame, norms: Sequence[str], plan: str, *also: str) -> None:
+    """Name the runs; seeds are counted by norm and optimizer, and by the columns ``also``."""
+    seeds = table.groupby(["norm", "optimizer", *also], observed=True)["seed"].nunique()
+    counts = {norm: style.span(seeds.loc[[norm]]) for norm in _present(table, norms)}
+    style.sign(figure, counts, plan)

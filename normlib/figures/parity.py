@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from normlib.figures import palette, powers, style
 
 REFERENCE = "#d55e00"
-#: Colour and marker of a loss.
+#: Colour, which is no method's, and marker of a loss.
 LOSSES = {
-    "mean": ("#0072b2", "o", "mean of y"),
-    "sum": ("#56b4e9", "s", "sum of y"),
-    "mean-square": ("#e69f00", "^", "mean of y²"),
-    "sum-square": ("#cc79a7", "v", "sum of y²"),
-    "weighted": ("#009e73", "D", "⟨w, y⟩, w random"),
+    "mean": ("#2a2145", "o", "mean of y"),
+    "sum": ("#5fadad", "s", "sum of y"),
+    "mean-square": ("#613305", "^", "mean of y²"),
+    "sum-square": ("#c2a500", "v", "sum of y²"),
+    "weighted": ("#6b3df5", "D", "⟨w, y⟩, w random"),
 }
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from normlib.analysis.ablation import METHODS
-from normlib.analysis.contrasts import NETWORKS
+from normlib.analysis.contrasts import network
 from normlib.analysis.outcome import FEWEST
 from normlib.figures import palette, style
 from normlib.figures.curves import AXIS, means
@@ -31,11 +31,6 @@ def drawing(
         yield figure, axes
 
 
-def network(model: str) -> str:
-    """Return a network's name as readers know it: ``ResNet18``."""
-    return NETWORKS.get(model, model.replace("resnet", "ResNet"))
-
-
 def signature(found: pd.DataFrame, plan: str) -> str:
     """Return which runs a figure shows, from a table with the columns model and n.
 
@@ -45,8 +40,7 @@ def signature(found: pd.DataFrame, plan: str) -> str:
         return f"Runs: plan {plan}; no runs recorded yet."
     said = []
     for model, n in found.groupby("model", sort=False)["n"]:
-        few, many = int(n.min()), int(n.max())
-        said.append(f"{network(str(model))}: {few if few == many else f'{few} to {many}'}")
+        said.append(f"{network(str(model))}: {style.span(n)}")
     counts = ", ".join(said).replace(" ", "\N{NO-BREAK SPACE}").replace(",\u00a0", ", ")
     return f"Runs: plan {plan}; seeds behind each number of {counts}."
 
@@ -88,7 +82,8 @@ def curves(
             epoch and test_accuracy (percent).
     """
     own = table[table["model"] == model]
-    size = (2.6 * len(SHOWN) + 0.8, len(SHOWN), len(batch_sizes))
+    panel = 1.8 if own.empty else 2.6  # inches: to say that there is nothing takes little room
+    size = (panel * len(SHOWN) + 0.8, len(SHOWN), len(batch_sizes))
     with drawing(*size, sharex=True, sharey="row") as (figure, axes):
         for column, batch_size in enumerate(batch_sizes):
             shown = own[own["batch_size"] == batch_size]

@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from normlib.analysis.contrasts import network
 from normlib.figures import palette, style
-from normlib.figures.resnets import drawing, network, sign, signature
+from normlib.figures.resnets import drawing, sign, signature
 
 #: Inches per row.
 ROW = 0.3
@@ -40,7 +41,7 @@ def effects(
     height = 1.5 + ROW * max(4, len(places))
     with drawing(height, 1, max(1, len(panels)), sharex=True, sharey=True) as (figure, axes):
         for one, panel in zip(axes.flat, panels, strict=False):
-            _rows(one, places)
+            style.rows(one, places)
             if margin is not None:
                 one.axvspan(-margin, margin, color="#e8e8e8", lw=0)
             one.axvline(0, color="black", lw=1)
@@ -52,7 +53,7 @@ def effects(
                 _point(one, places.index(_place(row)), row, panel)
             one.set(title=palette.label(panel), xlabel="points")
         if panels:
-            _legend(figure)
+            _legend(figure, "mean, 95% interval")
             sign(figure, signature(found, plan))
         else:
             style.say_empty(axes[0, 0])
@@ -74,8 +75,8 @@ def predictions(predicted: pd.DataFrame, networks: list[str], *, plan: str) -> F
     with drawing(height, rows, columns, sharex=True, sharey=True) as (figure, axes):
         for one, model in zip(axes.flat, networks, strict=False):
             here = predicted[predicted["model"] == model].reset_index(drop=True)
-            _rows(one, [f"{palette.label(r['norm'])}, batch {r['batch_size']}"
-                        for _, r in here.iterrows()])  # fmt: skip
+            style.rows(one, [f"{palette.label(r['norm'])}, batch {r['batch_size']}"
+                             for _, r in here.iterrows()])  # fmt: skip
             for place, row in here.iterrows():
                 _cross(one, row["reported"], int(str(place)))
                 limits = row.rename({"new_low": "low", "new_high": "high"})
@@ -86,7 +87,7 @@ def predictions(predicted: pd.DataFrame, networks: list[str], *, plan: str) -> F
             one.set_xlabel("test accuracy (%)")
         for one in axes.flat[len(networks) :]:
             one.set_axis_off()
-        _legend(figure)
+        _legend(figure, "mean, 95% prediction interval")
         sign(figure, signature(predicted[predicted["model"].isin(networks)], plan))
     return figure
 
@@ -94,12 +95,6 @@ def predictions(predicted: pd.DataFrame, networks: list[str], *, plan: str) -> F
 def _place(row: pd.Series) -> str:
     named = network(row["model"])
     return f"{named}, batch {row['batch_size']}" if "batch_size" in row else named
-
-
-def _rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
 
 
 def _point(axes: Axes, place: int, row: pd.Series, panel: str) -> None:
@@ -121,9 +116,9 @@ def _cross(axes: Axes, x: float, place: int) -> None:
     axes.plot(x, place + BELOW, marker="x", color="black", markersize=5, linestyle="")
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, ours: str) -> None:
     axes = figure.axes[0]
-    axes.plot([], [], color=INK, marker="o", label="our runs: mean, 95% interval")
+    axes.plot([], [], color=INK, marker="o", label=f"our runs: {ours}")
     axes.plot([], [], color="black", marker="x", linestyle="", label="source E")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from normlib.analysis.contrasts import network
 from normlib.figures import palette
-from normlib.figures.resnets import drawing, look, network, sign, signature
+from normlib.figures.resnets import drawing, look, sign, signature
 
 #: From not normalized to normalized: with re-scaling, and without.
 LINES = {"re-scaled": ("affine", "batch"), "not re-scaled": ("none", "batch-minus")}

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from normlib.analysis.ablation import METHODS
+from normlib.analysis.contrasts import network
 from normlib.figures import palette
-from normlib.figures.resnets import drawing, network, sign, signature
+from normlib.figures.resnets import drawing, sign, signature
 
 #: Percent that a classifier of ten classes has by chance.
 CHANCE = 10.0

@@ -6,14 +6,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from normlib.analysis.contrasts import STARTS
 from normlib.figures import palette, style
 
 #: In the order of legends; `analysis.histograms.condition` names them.
 CONDITIONS = ("batch", "affine", "batch-minus", "none", "fixup", "affine-data")
 
 _OTHER = {
-    "fixup": ("none (Fixup)", "#000000", "D"),
-    "affine-data": ("Affine (BN's start)", "#117733", "P"),
+    "fixup": (f"{palette.label('none')} ({STARTS['fixup']})", "#000000", "D"),
+    "affine-data": (f"{palette.label('affine')} ({STARTS['data']})", "#117733", "P"),
 }
 
 
@@ -42,12 +43,13 @@ def present(table: pd.DataFrame) -> list[str]:
     return [name for name in CONDITIONS if (table["condition"] == name).any()]
 
 
-def sign(figure: Figure, table: pd.DataFrame, plan: str) -> None:
-    """Write below the figure which runs it shows: the plan, and each condition's seeds."""
+def sign(figure: Figure, table: pd.DataFrame, plans: Sequence[str]) -> None:
+    """Write below the figure which runs it shows: their plans, and each condition's seeds."""
     seeds = table.groupby("condition")["seed"].nunique()
     counts = [f"{label(one)}: {seeds[one]}".replace(" ", "\u00a0") for one in present(table)]
     shown = ", ".join(counts) or "no condition are recorded yet"
-    style.name(figure, f"Runs: plan {plan}; seeds of {shown}.")
+    named = f"plan{'' if len(plans) == 1 else 's'} {' and '.join(plans)}"
+    style.name(figure, f"Runs: {named}; seeds of {shown}.")
 
 
 def legend(figure: Figure, conditions: Sequence[str], axes: Any) -> None:

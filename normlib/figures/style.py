@@ -1,7 +1,7 @@
 """What all figures share: size, fonts, white ground, the same bytes every time, the runs' names."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,7 +54,7 @@ def drawing(
             plt.close(figure)
 
 
-def sign(figure: Figure, counts: dict[str, int], plan: str) -> None:
+def sign(figure: Figure, counts: Mapping[str, int | str], plan: str) -> None:
     """Write below the figure which runs it shows: the plan, and each condition's seeds."""
     # Spaces that do not break keep a condition and its number on one line.
     named = [f"{label(norm)}: {count}".replace(" ", "\u00a0") for norm, count in counts.items()]
@@ -73,6 +73,20 @@ def seeds(table: pd.DataFrame, norms: list[str] | None = None) -> dict[str, int]
     counts = table.groupby("norm", observed=True)["seed"].nunique()
     found = {str(norm): int(count) for norm, count in counts.items()}
     return {norm: n for norm, n in found.items() if norms is None or norm in norms}
+
+
+def span(counts: Iterable[int]) -> str:
+    """Return ``5``, or ``1 to 5`` where counts differ."""
+    every = {int(one) for one in counts}
+    few, many = min(every), max(every)
+    return str(few) if few == many else f"{few} to {many}"
+
+
+def rows(axes: Axes, names: Sequence[str]) -> None:
+    """Give ``axes`` a row for each name, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
 
 
 def say_empty(axes: Axes) -> None:

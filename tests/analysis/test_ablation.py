@@ -6,7 +6,7 @@ import pytest
 from normlib.analysis import ablation, tables
 from normlib.analysis.contrasts import Cell
 from normlib.analysis.outcome import FEWEST, Outcome
-from normlib.claims.source_e.forms import BATCHES, METHODS, NETWORKS
+from normlib.claims.source_e.forms import BATCHES, NETWORKS
 from tests.claims.resnets import SOURCES, fake_table
 
 FINAL = Outcome(quantity="test_accuracy", first=15, last=15)
@@ -23,17 +23,13 @@ def table():
     return tables.runs(fake_table(HERE))
 
 
-def test_methods_are_the_sources():
-    assert ablation.METHODS == METHODS
-
-
 def test_every_cell_has_a_row_also_without_runs(table):
     found = ablation.cells(table, NETWORKS, BATCHES, FINAL)
     assert len(found) == 4 * 2 * 4
     seen = found[found["model"] == "resnet18"]
     assert (seen["n"] == 4).all()
     assert seen["mean"].to_numpy() == pytest.approx(
-        [LEVELS[norm] + b / 10 for b in (20, 50) for norm in METHODS], abs=0.3
+        [LEVELS[norm] + b / 10 for b in (20, 50) for norm in ablation.METHODS], abs=0.3
     )
     assert ((seen["low"] < seen["mean"]) & (seen["mean"] < seen["high"])).all()
     rest = found[found["model"] != "resnet18"]
@@ -73,7 +69,7 @@ def test_an_effect_takes_seeds_that_have_all_four_methods():
 
 def test_larger_minus_smaller_batch(table):
     found = ablation.between_batches(table, ["resnet18", "resnet34"], (50, 20), FINAL)
-    assert list(found["norm"].unique()) == list(METHODS)
+    assert list(found["norm"].unique()) == list(ablation.METHODS)
     seen = found[found["model"] == "resnet18"]
     assert seen["mean"].to_numpy() == pytest.approx(np.full(4, 3.0), abs=0.3)
     assert (found.loc[found["model"] == "resnet34", "n"] == 0).all()

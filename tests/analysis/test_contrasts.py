@@ -142,7 +142,7 @@ def test_words_say_what_differs():
     )
     small = dataclasses.replace(cell("batch"), model="mlp", batch_size=100)
     assert small.name == "`batch`, two layers, Adam 0.001"
-    starts = {"fixup": ", started by Fixup", "data": ", with BN's start", "torch": ""}
+    starts = {"fixup": ", Fixup", "data": ", BN's start", "torch": ""}
     for start, said in starts.items():
         assert dataclasses.replace(cell("none"), initialization=start).setting == said
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normlib.analysis import distributions
+from normlib.analysis import distributions, histograms
 from normlib.analysis.early_updates import (
     QUANTITIES,
     pooled,
@@ -18,11 +18,18 @@ from normlib.analysis.outcome import QUANTITIES as KNOWN
 from normlib.analysis.tables import runs as tidy
 from normlib.claims import CLAIMS, verdicts
 from normlib.claims.verdicts import SUPPORTED, UNDECIDED
+from normlib.engine.probes import histograms as probe
 from normlib.engine.probes.bins import binned
 from normlib.records import Store
 from tests.analysis.probed import RUN, even_scales, fake_probed, like_the_source, widths
 
 HERE = ("E7", "E8", "E11", "E17")
+
+
+def test_places_are_in_the_probes_order():
+    assert histograms.PERIODS == probe.PERIODS
+    assert tuple(histograms.LAYERS) == tuple(probe.LAYERS)
+    assert histograms.KINDS == probe.KINDS
 
 
 def histogram(values):

@@ -165,11 +165,6 @@ def test_spread_interval_and_test_agree_and_cover():
         assert statistics.spread_above(draw, low)[0] == pytest.approx(0.025)
 
 
-def test_area_is_the_average_height():
-    assert statistics.area([70.0, 80.0, 84.0, 86.0]) == 80.0
-    assert statistics.area([50.0]) == 50.0
-
-
 @pytest.mark.parametrize(
     ("call", "culprit"),
     [
@@ -183,7 +178,6 @@ def test_area_is_the_average_height():
         (lambda: statistics.share_above(21, 20, 0.5), "count=21"),
         (lambda: statistics.spread_above([1.0, 2.0], 0.0), "bound=0.0"),
         (lambda: statistics.detectable(1.0, 1), "n=1"),
-        (lambda: statistics.area([]), "0 values"),
     ],
 )
 def test_bad_samples_are_named(call, culprit):

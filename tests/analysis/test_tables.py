@@ -1,5 +1,7 @@
 """Records to tables: units, pairing, gaps and diverged runs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_accuracies_are_percent_and_nothing_else_is_scaled():
     row = tables.runs([record]).iloc[3]
     assert row["test_accuracy"] == pytest.approx(100 * record.history["test_accuracy"][3])
     assert row["test_loss"] == record.history["test_loss"][3]
-    assert row["seconds"] == record.history["seconds"][3]
+    assert row["processor_seconds"] == record.history["seconds"][3]
     gap = record.history["train_accuracy"][3] - record.history["test_accuracy"][3]
     assert row["generalization_gap"] == pytest.approx(100 * gap)
     settings = ("model", "batch_size", "optimizer", "learning_rate", "initialization")
@@ -119,8 +121,17 @@ def test_times_are_medians_with_ratios_to_none(table):
     found = summaries.timing(table).set_index("norm")
     assert found.loc["none", "ratio"] == found.loc["tensorflow:none", "ratio"] == 1.0
     assert (found["low"] <= found["median"]).all()
-    batch = table[table["norm"] == "batch"]["seconds"]
+    batch = table[table["norm"] == "batch"]["processor_seconds"]
     assert found.loc["batch", "median"] == pytest.approx(float(np.median(batch)))
+
+
+@pytest.mark.parametrize("place", [{"device": "cuda"}, {"threads": 2}], ids=["GPU", "threads"])
+def test_wall_clocks_are_not_compared_with_processor_seconds(place):
+    ours = [fake_record(norm, 0) for norm in ("none", "batch")]
+    there = [fake_record(norm, 1) for norm in ("none", "batch", "layer")]
+    there = [dataclasses.replace(one, environment=one.environment | place) for one in there]
+    found = summaries.timing(tables.runs([*ours, *there]))
+    assert found.equals(summaries.timing(tables.runs(ours)))
 
 
 def test_an_impossible_outcome_is_named():

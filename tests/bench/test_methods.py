@@ -14,7 +14,7 @@ def test_every_activation_method_is_timed_in_one_group() -> None:
     assert {"batch", "layer", "switchable", "decorrelated", "affine"} <= names
     assert not {m.name for m in catalogue.values() if m.projected == "weight"} & names
     groups = {methods.group(m) for m in methods.timed_methods()}
-    assert groups == {*methods.GOALS, "decompositions"}
+    assert groups == {*methods.GOALS, "decompositions", "no statistics"}
 
 
 def test_means_are_of_times_against_the_framework_s_batch_norm() -> None:
@@ -25,6 +25,11 @@ def test_means_are_of_times_against_the_framework_s_batch_norm() -> None:
     assert several.ratio == pytest.approx(1 / 3)
     assert several.reached
     assert methods.means("eager", cases)[0].goal is None
+    (_, none) = methods.means("compiled", [cases[0], case("affine", 1e-4)])
+    assert (none.name, none.goal) == (
+        "methods with no statistics, compiled, geometric mean of 1",
+        None,
+    )
 
 
 @pytest.mark.parametrize("name", ["renorm", "switchable", "torch:batch"])

@@ -144,6 +144,11 @@ PAGE_DEFECTS: dict[str, tuple[Callable[[str], str], str]] = {
     "inf in prose": (planted("<p>It took -inf seconds.</p>"), "'-inf' in prose"),
     "nan in a table": (planted("<table><tr><td>NaN</td></tr></table>"), "a table shows 'NaN'"),
     "none in a table": (planted("<table><tr><td>None</td></tr></table>"), "a table shows 'None'"),
+    "nan in a cell of words": (planted("<table><tr><td>nan (1.2)</td></tr></table>"), "'nan'"),
+    "nan in an output": (
+        planted('<div class="cell_output"><pre>batch: nan over 10 seeds</pre></div>'),
+        "an output shows 'nan'",
+    ),
     "empty glue": (planted('<p>It is <span class="pasted-text"></span>.</p>'), "empty glue"),
     "open reference": (planted("<p>see {numref}fig-x</p>"), "unresolved '{numref}'"),
     "open question": (planted("<p>see Fig. ??</p>"), "unresolved '"),

@@ -10,6 +10,8 @@ import pytest
 from normlib.book import key
 from normlib.book.layout import Book, BookError
 from normlib.errors import NormlibError
+from normlib.records import Store
+from tests.analysis import learnt
 from tests.book import small
 
 Change = Callable[[Book, Path, dict[str, list[str]]], None]
@@ -147,3 +149,16 @@ def test_an_unknown_plan_is_named(planned: Book) -> None:
 
 def test_the_store_is_read_for_a_real_plan() -> None:
     assert all('"experiment"' in text for text in key.recorded("smoke"))
+
+
+def test_a_record_without_the_plans_arrays_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store([], tmp_path)
+    monkeypatch.setattr(Store, "default", lambda: store)
+    run = learnt.PLAN.experiments[0]
+    store.save(learnt.fake_run(run))
+    assert list(key.recorded(learnt.PLAN.name)) == []
+    store.save(learnt.fake_learnt(run))
+    (read,) = key.recorded(learnt.PLAN.name)
+    assert '"first-layer' in read

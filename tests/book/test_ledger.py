@@ -65,7 +65,7 @@ def test_every_claim_and_test_can_be_said(judged):
     primary, other = ledger.comparisons(judged), ledger.comparisons(judged, "secondary")
     assert len(primary) + len(other) == sum(len(claim.tests) for claim in CLAIMS.values())
     said = " ".join(primary["claimed"])
-    for words in ("above 0", "within ±0.5 points", "below 1 point ", "above 75% of seeds"):
+    for words in ("above 0 points", "within ±0.5 points", "below 1 point ", "above 75% of seeds"):
         assert words in said + " "
 
 

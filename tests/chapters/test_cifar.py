@@ -23,6 +23,7 @@ def test_verdicts_follow_the_records(execute, capsys):
     glued = execute(IMAGES, learnt.all_cifar_runs(3))
     out = capsys.readouterr().out
     assert "C8 supported" in out
+    assert "sharpness (%), distance (%)" in out
     assert "C7 not decided" in out, "colour is invented alike for all"
     assert "of 18 networks" in glued["10-sure"]
     assert "is 0.70 or more" in glued["10-sure"]

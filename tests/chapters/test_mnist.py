@@ -59,6 +59,16 @@ def test_quantities_stand_in_their_epochs(store):
         assert np.abs(run.weights).max() == pytest.approx(0.1)
 
 
+def test_a_mean_says_what_it_lacks():
+    table = pd.DataFrame({"optimizer": "sgd", "norm": ["none"] * 3 + ["batch"]})
+    table = table.assign(moved=[1.0, np.nan, 2.0, np.nan], noise=50.0)
+    said = optimizing.rounded_measures(table, PAIR, {"moved": "moved", "noise": "noise"})
+    assert said[1:] == [
+        "none, SGD: 1.5 (of 2), 50.0 over 3 seeds",
+        "batch, SGD: not defined, 50.0 over 1 seeds",
+    ]
+
+
 def test_a_run_that_did_not_come_to_its_end_has_no_share_of_noise(store):
     whole = learnt.fake_learnt(learnt.PLAN.experiments[0])
     arrays = learnt.fake_arrays(whole.experiment)
@@ -130,10 +140,12 @@ def test_a_run_that_diverges_has_no_mean_of_all_epochs():
     found = optimizing.gaps(table, PAIR, 2).set_index(["optimizer", "quantity"])
     loss = found.loc[("SGD", optimizing.GAPS["train_loss_running"])]
     assert loss["all epochs"].startswith("\N{MINUS SIGN}1.00")
+    assert loss["all epochs"].endswith("] (3 of 4 seeds)")
+    assert loss["epoch 1"].endswith("]")
     few = table[table["seed"] < 3]
     found = optimizing.gaps(few, PAIR, 2).set_index(["optimizer", "quantity"])
     loss = found.loc[("SGD", optimizing.GAPS["train_loss_running"])]
-    assert pd.isna(loss["all epochs"]), "two whole seeds have no interval"
+    assert loss["all epochs"] == "2 of 3 seeds", "which have no interval"
     assert loss["epoch 1"].startswith("\N{MINUS SIGN}1.00")
 
 
@@ -198,7 +210,23 @@ def test_figures_have_a_panel_per_optimizer_and_a_line_per_norm(store):
     last = optimizing.last_measures(learned.with_measures(table, runs), runs)
     figure = figures.points(last, NORMS, {"noisy_units": "noise", "moved": "moved"}, plan="a plan")
     assert len(figure.axes[0].get_yticks()) == 2 * len(NORMS)
-    assert "none:\N{NO-BREAK SPACE}3" in figure._supxlabel.get_text()
+    assert "none:\N{NO-BREAK SPACE}3" in figure.get_supxlabel()
+
+
+def test_seeds_are_counted_by_optimizer_and_rate(store):
+    table = tables.runs(saved(store, learnt.all_runs(3)))
+    late = (table["optimizer"] == "adam") & (table["seed"] > 0)
+    swept = table["validation_accuracy"].notna()
+    main = table[~swept & ~late]
+    rest = table[swept & ~(late & (table["learning_rate"] == RATES["adam"]))]
+    drawn = (
+        figures.curves(main, ["batch"], ["test_accuracy"], plan="a plan"),
+        figures.points(main, ["batch"], {"test_accuracy": "test"}, plan="a plan"),
+        figures.rates(rest, ["batch"], "test_accuracy", RATES, plan="a plan"),
+    )
+    for figure in drawn:
+        below = figure.get_supxlabel().replace("\N{NO-BREAK SPACE}", " ")
+        assert below == "Runs: plan a plan; seeds of BN: 1 to 3."
 
 
 def test_coverage_counts_by_plan_optimizer_and_norm(store):

@@ -67,11 +67,14 @@ def test_coverage_is_said_in_words(measured):
 def test_densities_are_drawn_of_every_condition_that_has_runs(measured):
     runs = measured(like_the_source(2))
     early = ("input", "early")
-    figure = drawn.changes(runs, "gradients", early, ("input", "late"), plan="a plan")
+    both = ["whole", "cut"]
+    figure = drawn.changes(runs, "gradients", early, ("input", "late"), plans=both)
     titles = [one.get_title() for one in figure.axes if one.patches]
     assert titles == [starts.label(name) for name in starts.CONDITIONS]
-    assert "none\N{NO-BREAK SPACE}(Fixup):\N{NO-BREAK SPACE}2" in figure._supxlabel.get_text()
-    figure = drawn.overlaid(runs, ("final", "late"), plan="a plan")
+    below = figure.get_supxlabel()
+    assert below.startswith("Runs: plans whole and cut; seeds of")
+    assert "none\N{NO-BREAK SPACE}(Fixup):\N{NO-BREAK SPACE}2" in below
+    figure = drawn.overlaid(runs, ("final", "late"), plans=["a plan"])
     assert [len(one.patches) for one in figure.axes] == [6, 6]
 
 
@@ -83,7 +86,7 @@ def test_an_interval_takes_three_seeds(measured):
             condition=[run.condition for run in runs],
             seed=[run.experiment.seed for run in runs],
         )
-        figure = figures.measured(table, quantities, plan="a plan", margin=50.0)
+        figure = figures.measured(table, quantities, plans=["a plan"], margin=50.0)
         points = [line for line in figure.axes[0].lines if line.get_marker() not in ("None", "")]
         drawn_hollow = [line.get_markerfacecolor() == "white" for line in points]
         assert all(drawn_hollow) == hollow
@@ -91,7 +94,7 @@ def test_an_interval_takes_three_seeds(measured):
 
 def test_later_epochs_stand_where_they_end(measured):
     runs = measured(LONG)
-    figure = figures.over_epochs(early_updates.spreads(runs), "spread", plan="a plan")
+    figure = figures.over_epochs(early_updates.spreads(runs), "spread", plans=["a plan"])
     (batch, none) = figure.axes[0].lines
     assert batch.get_xdata().tolist() == [0.0, 1.0, 2.0, 4.0, 5.0]
     assert len(none.get_xdata()) == 5
@@ -100,7 +103,7 @@ def test_later_epochs_stand_where_they_end(measured):
 
 def test_scales_of_zero_are_left_out(measured):
     runs = measured(like_the_source(2))
-    figure = figures.along_blocks(early_updates.scales(runs), plan="a plan")
+    figure = figures.along_blocks(early_updates.scales(runs), plans=["a plan"])
     named = [
         sum(not line.get_label().startswith("_") for line in axes.lines) for axes in figure.axes
     ]

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from normlib.analysis.outcome import FEWEST
 from normlib.claims.source_d import CLAIMS_D, OWN, findings, grown
 from normlib.claims.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED
 
@@ -63,7 +64,8 @@ def test_one_method_that_notices_is_enough():
     [
         ({**GROWING, "layer": 0.8}, 5, CONTRADICTED),
         ({**GROWING, "layer": 0.99}, 5, UNDECIDED),
-        (GROWING, 1, UNDECIDED),
+        (GROWING, FEWEST, SUPPORTED),
+        (GROWING, FEWEST - 1, UNDECIDED),
     ],
 )
 def test_growth_needs_all_three_and_seeds(factors, seeds, answer):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from normlib.figures import palette
+from normlib.figures import dynamics, palette, parity
 from normlib.records.choices import ALL_NORMS, NORMS
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0, on linear RGB.
@@ -66,6 +66,15 @@ def test_methods_drawn_together_stay_apart(deficiency):
     seen = {n: lab(DEFICIENCIES[deficiency] @ linear(palette.COLOURS[n])) for n in TOGETHER}
     for one, other in itertools.combinations(TOGETHER, 2):
         assert np.linalg.norm(seen[one] - seen[other]) > 20, (one, other)
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_losses_have_no_methods_colour_and_stay_apart(deficiency):
+    colours = [colour for colour, _, _ in parity.LOSSES.values()]
+    assert not {*colours, dynamics.RULES["free"][0]} & set(palette.COLOURS.values())
+    seen = [lab(DEFICIENCIES[deficiency] @ linear(one)) for one in colours]
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(one - other) > 20
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -187,3 +187,5 @@ def test_predictions_have_the_sources_numbers_in_place():
     crosses = {round(y - resnets_effects.BELOW): x for x, y in drawn(axes, "x")}
     names = [tick.get_text() for tick in figure.axes[2].get_yticklabels()]
     assert crosses[names.index("BN-minus, batch 50")] == 41.28
+    assert "our runs: mean, 95% prediction interval" in text(figure)
+    assert "our runs: mean, 95% interval" in text(effects("four"))

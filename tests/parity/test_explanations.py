@@ -32,7 +32,7 @@ def test_every_changed_definition_moves_some_output(differences: pd.DataFrame) -
 
 
 def test_the_stored_differences_are_those_of_the_definitions(differences: pd.DataFrame) -> None:
-    """Two of them recomputed in NumPy: unbiased variance, and averages never updated."""
+    """Three of them recomputed in NumPy; epsilon's place comes with another value."""
     for setup in setups():
         axes = tuple(range(setup.x.ndim))[:-1]
         mu, var = setup.x.mean(axes, keepdims=True), setup.x.var(axes, keepdims=True)
@@ -41,6 +41,7 @@ def test_the_stored_differences_are_those_of_the_definitions(differences: pd.Dat
         expected = {
             "unbiased variance": y - (setup.x - mu) / np.sqrt(var * count / (count - 1) + e.EPS),
             "running averages, never updated": y - setup.x / np.sqrt(1 + e.EPS),
+            "epsilon outside the root, and 1e-5": y - (setup.x - mu) / (np.sqrt(var) + 1e-5),
         }
         mine = differences[
             (differences["setup"] == setup.name) & (differences["family"] == "batch")

@@ -21,7 +21,7 @@ TRAINED: Final = (1.1, 0.1)
 ROUNDING: Final = "none (rounding alone)"
 NAMES: Final = {
     "epsilon": "epsilon",
-    "outside": "epsilon outside the root",
+    "outside": "epsilon outside the root, and 1e-5",
     "unbiased": "unbiased variance",
     "axes": "axes",
     "start": "running averages, never updated",
@@ -50,6 +50,8 @@ def differences(keras: KerasSide) -> pd.DataFrame:
 
 def reach(table: pd.DataFrame, family: str) -> pd.DataFrame:
     """Return, per change made alone, the smallest and largest output difference over set-ups.
+
+    Epsilon's place is the one that comes with another, its value: see ``definitions``.
 
     ``answer`` says whether the source's number lies between them ("could"), or above the largest
     ("too small"), or below the smallest ("too large").

@@ -5,7 +5,6 @@ no rounding of a platform's own logarithm or sum can move them.
 """
 
 import hashlib
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -83,8 +82,3 @@ def sha256(arrays: dict[str, Array]) -> str:
         digest.update(f"{name}\0{array.shape}\0".encode())
         digest.update(np.ascontiguousarray(array, "<f8").data)
     return digest.hexdigest()
-
-
-def is_exact_in_float32(array: Array) -> bool:
-    """Whether float32 holds every value of ``array``."""
-    return bool(np.all(array == array.astype(np.float32))) and math.isfinite(float(array.sum()))

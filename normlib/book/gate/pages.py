@@ -41,6 +41,8 @@ FETCHED = {
 NAMED_ONLY = {"canonical", "next", "prev", "search", "index", "author", "license"}
 UNRESOLVED = re.compile(r"\{(?:numref|ref|doc|eq|cite|glue)(?::\w+)?\}|\[\?\]|Fig\. \?|\?\?")
 NOT_A_NUMBER = re.compile(r"(?<![\w.])(?:nan|-?inf)(?![\w.])")
+# Prose may speak of NaN; a result must not be one.
+NO_RESULT = re.compile(r"(?<![\w.])(?:nan|NaN|-?inf|<NA>)(?![\w.])|^\s*None\s*$")
 
 
 def read(html: Path) -> Pages:
@@ -123,9 +125,9 @@ def _article(article: Tag) -> Iterator[str]:
     for node in article.select("figure"):
         if not node.select_one("figcaption .caption-text"):
             yield f"figure without caption: {node.get('id')}"
-    for cell in article.select("td, th"):
-        if cell.get_text().strip() in ("nan", "NaN", "inf", "-inf", "None", "<NA>"):
-            yield f"a table shows {cell.get_text().strip()!r}"
+    for node in article.select("td, th, .cell_output pre"):
+        if hole := NO_RESULT.search(node.get_text()):
+            yield f"{'an output' if node.name == 'pre' else 'a table'} shows {hole[0].strip()!r}"
     if leak := LEAKS.search(_text(article, ".cell_input")):
         yield f"shows the repr {leak.group(0)!r}"
     prose = _text(article, ".cell_input, pre, code, .math, script, style, table")

@@ -69,7 +69,7 @@ def half_regained(model: str, norm: str = "none", start: str = "fixup") -> Contr
     batch, plain = (Cell(model=model, batch_size=50, norm=one) for one in ("batch", norm))
     started = Cell(model=model, batch_size=50, norm=norm, initialization=start)
     middle = f"the middle of `batch` and `{norm}`, {plain.place}"
-    words = f"(`{norm}` {STARTS[start]}) above {middle}"
+    words = f"`{norm}` ({STARTS[start]}) above {middle}"
     return combined(words, ((1.0, single(started)), (-0.5, single(batch)), (-0.5, single(plain))))
 
 

@@ -16,7 +16,6 @@ BATCHES = (20, 50)
 BASIC = ("resnet18", "resnet34")
 BOTTLENECK = ("resnet50", "resnet101")
 NETWORKS = (*BASIC, *BOTTLENECK)
-METHODS = ("batch", "affine", "batch-minus", "none")
 
 #: The source's validation set is CIFAR-10's test set; it reports after its last epoch.
 EPOCH_15 = Outcome(quantity="test_accuracy", first=15, last=15)

@@ -6,9 +6,10 @@ from statistics import fmean
 import pandas as pd
 
 from normlib.analysis import statistics
+from normlib.analysis.ablation import METHODS
 from normlib.analysis.contrasts import Cell
 from normlib.analysis.outcome import FEWEST
-from normlib.claims.source_e.forms import BASIC, BATCHES, BOTTLENECK, EPOCH_15, METHODS
+from normlib.claims.source_e.forms import BASIC, BATCHES, BOTTLENECK, EPOCH_15
 
 #: Half the last digit that the source gives, in points.
 ROUNDING = 0.005

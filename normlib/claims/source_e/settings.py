@@ -1,12 +1,12 @@
 """E6, E9 and E13: batch size, optimizer and learning rate."""
 
+from normlib.analysis.ablation import METHODS
 from normlib.analysis.contrasts import Cell, Contrast, combined, difference, single
 from normlib.analysis.outcome import Outcome
 from normlib.claims.claim import Claim
 from normlib.claims.source_e.forms import (
     CLEAR,
     MARGINAL,
-    METHODS,
     NETWORKS,
     PLAN,
     SOURCE,

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
+from normlib.datasets import load
 from normlib.engine import Interrupted, initial_arrays, train
 from normlib.engine.optimizer import Optimizer
 from normlib.engine.state import restore, state
@@ -118,6 +119,38 @@ def test_a_resnet_learns_and_its_record_says_by_what() -> None:
     assert losses[-1] < losses[0]
     assert record.environment["torchvision"] == torchvision.__version__
     assert "torchvision" not in train(CNN.replace(epochs=1)).environment
+
+
+@pytest.mark.parametrize("model", ["resnet18", "resnet50"])
+def test_updates_are_those_of_a_plain_loop(model: str) -> None:
+    """torchvision's network and torch's Adam, in the plain memory format: nothing made faster.
+
+    In double precision, since in single precision Adam's first steps, of nearly the same length
+    whatever the gradient, make any rounding a difference that can be seen.
+    """
+    experiment = RESNET18.replace(model=model)
+    arrays, data = initial_arrays(experiment), load(experiment.dataset, "train")
+    ours = build(experiment, arrays).double().to(memory_format=torch.channels_last)
+    theirs = getattr(torchvision.models, model)(num_classes=10)
+    theirs.load_state_dict({n: torch.from_numpy(a) for n, a in arrays.items()}, strict=False)
+    pairs = [
+        (ours, Optimizer(experiment, ours.parameters()), torch.channels_last),
+        (theirs.double(), torch.optim.Adam(theirs.parameters(), 0.001), torch.contiguous_format),
+    ]
+    losses: list[list[float]] = []
+    for batch in np.split(np.arange(24), 3):
+        x = torch.from_numpy(data.images[batch]).double() / 255
+        y = torch.from_numpy(data.labels[batch]).long()
+        losses.append([])
+        for network, optimizer, layout in pairs:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(x.contiguous(memory_format=layout)), y)
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    found, expected = np.transpose(losses)
+    assert np.ptp(expected) > 0.1, "the updates change something"
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_fixup_trains() -> None:

@@ -36,7 +36,7 @@ def measure(
     except NormlibError:
         return None
     data = random_images((warmup + steps + 1) * batch_size)  # its epoch does not end
-    with processor(1), torch.random.fork_rng():
+    with processor(1, where), torch.random.fork_rng():
         lanes = []
         for seed in range(replicas):
             run = experiment(network, norms[seed % len(norms)], batch_size).replace(seed=seed)

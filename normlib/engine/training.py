@@ -79,10 +79,11 @@ def train(
         NormlibError: there is no such device, no such probe, or it cannot measure this run.
     """
     code_state()
-    with processor(threads), torch.random.fork_rng():
+    where = usable(device)
+    with processor(threads, where), torch.random.fork_rng():
         run = steps(
             experiment,
-            usable(device),
+            where,
             threads=threads,
             checkpoint=checkpoint,
             on_begin=on_begin,

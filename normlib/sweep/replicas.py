@@ -73,7 +73,7 @@ def compute(
     sweep = _Replicas(
         todo.runs, store, Costs(todo.records, device), waiting, threads, where, replicas, probes
     )
-    with processor(threads), torch.random.fork_rng():
+    with processor(threads, where), torch.random.fork_rng():
         sweep.run(budget)
     return sweep.outcome
 

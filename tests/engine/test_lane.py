@@ -161,7 +161,7 @@ def test_on_a_gpu_runs_side_by_side_agree_with_runs_alone() -> None:
     ]
     cuda = torch.device("cuda")
     alone = [train(run, device="cuda") for run in runs]
-    with processor(1), torch.random.fork_rng():
+    with processor(1, cuda), torch.random.fork_rng():
         found = in_turn([Lane(steps(run, cuda), cuda) for run in runs])
     for whole, record in zip(alone, found, strict=True):
         assert record is not None

@@ -199,14 +199,17 @@ def test_the_caller_gets_their_processor_back(flush: bool) -> None:
 
 
 def test_a_gpus_kernels_and_precision_are_set_for_a_run_and_given_back() -> None:
-    """Whatever the caller has set, a record on a GPU means PyTorch's defaults."""
+    """Whatever the caller has set or forbidden, a record on a GPU means PyTorch's defaults."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    torch.backends.disable_global_flags()  # as the import of torch's own test machinery does
     cudnn.conv.fp32_precision, matmul.fp32_precision = "ieee", "tf32"
     try:
         with processor(1):
+            assert cudnn.conv.fp32_precision == "ieee"  # a run on a CPU leaves it alone
+        with processor(1, torch.device("cuda")):
             assert (cudnn.deterministic, cudnn.benchmark) == (True, False)
             assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, False)
         assert (cudnn.conv.fp32_precision, matmul.fp32_precision) == ("ieee", "tf32")
         assert not cudnn.deterministic
     finally:
-        cudnn.allow_tf32, matmul.allow_tf32 = True, False
+        cudnn.conv.fp32_precision, matmul.allow_tf32 = "tf32", False

@@ -26,7 +26,6 @@ derivative then flows through them instead of taking them for constants.
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -34,6 +33,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from normlib import kernels
+from normlib.precision import full_precision, wide
 
 Dims = tuple[int, ...]
 
@@ -123,29 +123,6 @@ def hyperplane(x: Tensor, dims: Sequence[int], beta: Tensor | None = None) -> tu
     mu = w.mean(tuple(dims), keepdim=True)
     y = w - mu if beta is None else w - mu + beta
     return y.to(x.dtype), mu
-
-
-def wide(x: Tensor) -> Tensor:
-    """Widen half precision to float32, since sums over thousands of entries need more bits.
-
-    Raises:
-        NotImplementedError: integers, which would cut off what a normalization makes of them.
-    """
-    if x.dtype in (torch.float16, torch.bfloat16):
-        return x.float()
-    if not (x.is_floating_point() or x.is_complex()):
-        raise NotImplementedError(
-            f"normalization is not implemented for {x.dtype}; give floating point: x.float()"
-        )
-    return x
-
-
-def full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Keep autocast from rounding products of matrices: statistics are sums of thousands."""
-    device = x.device.type
-    if x.is_meta or not torch.is_autocast_enabled(device):
-        return nullcontext()
-    return torch.autocast(device, enabled=False)
 
 
 def memory_order(x: Tensor) -> list[int]:

@@ -19,6 +19,7 @@ FLOORS = {
     "atomic": 0,
     "locks": 0,
     "columns": 0,
+    "precision": 0,
     "kernels": 0,
     "records": 1,
     "datasets": 1,

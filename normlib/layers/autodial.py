@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from normlib.errors import NormlibError
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import per_channel, update
-from normlib.projection import hyperplane, rescale, wide
+from normlib.precision import wide
+from normlib.projection import hyperplane, rescale
 
 Statistics = tuple[Tensor, Tensor]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from normlib.layers.weight import dims_within
-from normlib.projection import wide
+from normlib.precision import wide
 
 
 def clip_gradients_adaptively(

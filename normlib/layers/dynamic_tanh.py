@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from normlib.projection import rescale, wide
+from normlib.precision import wide
+from normlib.projection import rescale
 
 
 class DynamicTanh(nn.Module):

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from normlib.layers.checks import check_channels, check_eps, check_groups, check_momentum
 from normlib.layers.running import per_channel, update
-from normlib.projection import rescale, sphere, wide
+from normlib.precision import wide
+from normlib.projection import rescale, sphere
 
 
 class _EvoNorm(nn.Module):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from normlib.layers.relative import BatchRelative, over_batch
-from normlib.projection import full_precision, sphere
+from normlib.precision import full_precision
+from normlib.projection import sphere
 
 
 class GhostBatchNorm(BatchRelative):

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import per_channel, update
-from normlib.projection import hyperplane, rescale, wide
+from normlib.precision import wide
+from normlib.projection import hyperplane, rescale
 
 GAUSSIAN = math.sqrt(math.pi / 2)
 """The standard deviation of a normal variable, in mean distances from its mean."""

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from normlib.layers.relative import BatchRelative
 from normlib.layers.running import per_channel, update
-from normlib.projection import hyperplane, rescale, wide
+from normlib.precision import wide
+from normlib.projection import hyperplane, rescale
 
 SCOPES = ("instance", "layer", "batch")
 """Over what statistics are taken: the positions; those of all channels; those of all samples."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from normlib.projection import wide
+from normlib.precision import wide
 
 
 class LocalResponseNorm(nn.LocalResponseNorm):

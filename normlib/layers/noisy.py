@@ -10,7 +10,8 @@ from torch import Tensor
 
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import update
-from normlib.projection import sphere, wide
+from normlib.precision import wide
+from normlib.projection import sphere
 
 
 class NoisyBatchNorm(BatchRelative):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import normalize_by_running, update
 from normlib.layers.snapshot import snapshot
-from normlib.projection import hyperplane, wide
+from normlib.precision import wide
+from normlib.projection import hyperplane
 
 
 class PopulationBatchNorm(BatchRelative):

@@ -13,7 +13,8 @@ from torch import Tensor
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import per_channel, update
 from normlib.layers.snapshot import snapshot
-from normlib.projection import rescale, sphere, wide
+from normlib.precision import wide
+from normlib.projection import rescale, sphere
 
 Ramp = tuple[int, int]
 

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from normlib.layers.checks import check_channels, check_eps
 from normlib.layers.running import per_channel
-from normlib.projection import rescale, sphere, wide
+from normlib.precision import wide
+from normlib.projection import rescale, sphere
 
 _TINY = 1e-12
 

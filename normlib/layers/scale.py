@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from normlib.layers.checks import check_eps
-from normlib.projection import sphere, wide
+from normlib.precision import wide
+from normlib.projection import sphere
 
 
 class ScaleNorm(nn.Module):

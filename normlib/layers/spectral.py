@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from normlib.layers.weight import dims_within, output_dim, register
-from normlib.projection import full_precision, wide
+from normlib.precision import full_precision, wide
 
 
 class SpectralNorm(nn.Module):

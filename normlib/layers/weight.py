@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from normlib.errors import NormlibError
-from normlib.projection import hyperplane, sphere, wide
+from normlib.precision import wide
+from normlib.projection import hyperplane, sphere
 
 
 class WeightNorm(nn.Module):

@@ -14,7 +14,8 @@ from torch import Tensor
 from normlib.layers.checks import check_groups
 from normlib.layers.relative import BatchRelative, over_batch
 from normlib.layers.running import per_channel, update
-from normlib.projection import full_precision, hyperplane, memory_order, rescale, wide
+from normlib.precision import full_precision, wide
+from normlib.projection import hyperplane, memory_order, rescale
 
 
 class Whitening(BatchRelative):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from normlib.projection import wide
+from normlib.precision import wide
 from normlib.surgery.example import Example, shapes
 from normlib.surgery.flow import WEIGHTED, Feed, feeds
 from normlib.surgery.norms import Norm, Only, as_written, exchange, find

@@ -53,7 +53,7 @@ def sphere(
 
     Args:
         x: Tensor of any shape; float16 and bfloat16 have their statistics taken in float32.
-        dims: The dimensions over which ``mu`` and ``sigma2`` are taken.
+        dims: The dimensions over which ``mu`` and ``sigma2`` are taken, at least one.
         gamma: Scale, of as many dimensions as ``x`` and broadcastable to it, or None for 1.
         beta: Shift, of the same shape as ``gamma``, or None for 0.
         eps: Added to ``sigma2``, at least 0; with 0 the projection is exact.
@@ -63,9 +63,14 @@ def sphere(
         ``y`` like ``x``; ``mu`` and ``sigma2`` (biased) with the dimensions ``dims`` of size 1.
         Without centering ``mu`` is zero.
 
+    Raises:
+        IndexError: there are no ``dims``, or ``x`` has not all of them.
+        NotImplementedError: ``x`` is of integers.
+
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167 (batch normalization and
     its gradient); Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467 (uncentered).
     """
+    _check_dims(x, dims)
     order = memory_order(x)
     dims = tuple(i for i, d in enumerate(order) if d in {e % x.dim() for e in dims})
     y, mu, sigma2 = _Sphere.apply(
@@ -111,18 +116,32 @@ def hyperplane(x: Tensor, dims: Sequence[int], beta: Tensor | None = None) -> tu
 
     Args:
         x: Tensor of any shape; float16 and bfloat16 have their mean taken in float32.
-        dims: The dimensions over which ``mu`` is taken.
+        dims: The dimensions over which ``mu`` is taken, at least one.
         beta: Shift, of as many dimensions as ``x`` and broadcastable to it, or None for 0.
 
     Returns:
         ``y`` like ``x``; ``mu`` with the dimensions ``dims`` of size 1.
 
+    Raises:
+        IndexError: there are no ``dims``, or ``x`` has not all of them.
+        NotImplementedError: ``x`` is of integers.
+
     Source: Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868 (mean-only normalization).
     """
+    _check_dims(x, dims)
     w = wide(x)
     mu = w.mean(tuple(dims), keepdim=True)
     y = w - mu if beta is None else w - mu + beta
     return y.to(x.dtype), mu
+
+
+def _check_dims(x: Tensor, dims: Sequence[int]) -> None:
+    n = x.dim()
+    if len(dims) == 0 or min(dims) < -n or max(dims) >= n:
+        raise IndexError(
+            f"dims={tuple(dims)} are not dimensions of an input of shape {tuple(x.shape)}; "
+            f"give one or more of {-n}..{n - 1}"
+        )
 
 
 def memory_order(x: Tensor) -> list[int]:
@@ -149,13 +168,15 @@ class _Sphere(Function):
         centered: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         gamma, beta = _laid_out(gamma), _laid_out(beta)
-        layout = kernels.layout_of(x, [gamma, beta], dims) if _overwritable(x) else None
-        if layout is not None:
-            kept = [1 if d in dims else n for d, n in enumerate(x.shape)]
+        kept = [1 if d in dims else n for d, n in enumerate(x.shape)]
+        if (
+            (gamma is not None or beta is None)  # the loops shift only what they scale
+            and (layout := kernels.layout_of(x, [gamma, beta], dims)) is not None
+        ):
             y, mu, sigma2 = kernels.project(x, gamma, beta, eps, centered, layout)
             return y, mu.reshape(kept), sigma2.reshape(kept)
         w = wide(x)
-        mu = w.mean(dims, keepdim=True) if centered else w.new_zeros([1] * x.dim())
+        mu = w.mean(dims, keepdim=True) if centered else w.new_zeros(kept)
         z = w - mu if centered else w.clone()
         sigma2 = _mean_square(z, dims)
         scale = torch.rsqrt(sigma2 + eps)
@@ -183,7 +204,7 @@ class _Sphere(Function):
             g is not None
             and (g_mu is None and g_sigma2 is None)
             and (gamma is not None or ctx.beta is None)
-            and _overwritable(g, x)
+            and _overwritable(g)
             and (layout := kernels.layout_of(x, [gamma], ctx.dims)) is not None
         ):
             gradients = kernels.tangent(g, x, gamma, mu, sigma2, ctx.eps, layout)
@@ -371,13 +392,7 @@ def _overwritable(*operands: Tensor) -> bool:
     Not while a graph of the backward pass is recorded, since the graph needs it; nor under a
     transformation (a batched operand would not fit in); and a compiler does it by itself.
     """
-    return not (
-        torch.is_grad_enabled()
-        or torch.compiler.is_compiling()
-        or torch._C._functorch.maybe_current_level() is not None
-        # autograd's own batched gradients (is_grads_batched) are an older mechanism
-        or any(torch._C._functorch.is_legacy_batchedtensor(t) for t in operands)
-    )
+    return not (torch.is_grad_enabled() or kernels.transformed(*operands))
 
 
 def _times(z: Tensor, factor: Tensor) -> Tensor:

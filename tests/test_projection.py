@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from normlib.projection import rescale, sphere
+from normlib.projection import hyperplane, rescale, sphere
 from tests.layers.reference import Reference
 
 SHAPE = (2, 3, 4)
@@ -129,6 +129,33 @@ def test_the_image_is_a_sphere_with_epss_defect(d: int, eps: float, seed: int) -
 def test_negative_dimensions_count_from_the_end() -> None:
     x = _random(*SHAPE)
     assert torch.equal(sphere(x, (-1, -2), eps=0.1)[0], sphere(x, (1, 2), eps=0.1)[0])
+
+
+@pytest.mark.parametrize("project", [sphere, hyperplane])
+@pytest.mark.parametrize("dims", [(), (3,), (-4,), (0, 5), range(2, 2)], ids=str)
+def test_dimensions_that_x_has_not_are_refused(
+    project: Callable[..., object], dims: Sequence[int]
+) -> None:
+    """Those beyond the last were once counted anew from the first."""
+    with pytest.raises(IndexError, match=r"of shape \(2, 3, 4\); give one or more of -3\.\.2"):
+        project(_random(*SHAPE), dims)
+
+
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize("rows", [2, 64])
+@pytest.mark.parametrize("x", [torch.float32, torch.bfloat16], ids=str)
+def test_statistics_keep_their_shape_on_every_path(
+    rows: int, x: torch.dtype, centered: bool
+) -> None:
+    """64 x 128 entries are for the compiled loops, the others for the formulas."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        _, mu, sigma2 = sphere(torch.randn(rows, 128, dtype=x), (1,), eps=0.1, centered=centered)
+    finally:
+        torch.set_num_threads(threads)
+    assert mu.shape == sigma2.shape == (rows, 1)
+    assert centered or not mu.any()
 
 
 PARTS = [(g, b, m) for g in (None, *AFFINE[:3]) for b in (None, g) for m in (None, (1, 3, 1))]

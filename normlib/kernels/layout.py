@@ -32,22 +32,46 @@ class Layout:
         return gamma.detach().contiguous().numpy().reshape(self.groups, self.shape[1])
 
 
+def readable(*tensors: Tensor) -> bool:
+    """Whether the loops can read what these tensors hold in memory, and are the ones to do it.
+
+    They are for float32 and float64 on a CPU with one thread, outside of compilers and
+    transformations, and for plain tensors only, since others (fake ones, say) may have no memory
+    to look at.
+    """
+    return (
+        compiling.njit is not None
+        and not transformed(*tensors)
+        and all(
+            type(t) in (Tensor, nn.Parameter)
+            and t.device.type == "cpu"
+            and t.dtype in (torch.float32, torch.float64)
+            for t in tensors
+        )
+        and torch.get_num_threads() == 1
+    )
+
+
+def transformed(*tensors: Tensor) -> bool:
+    """Whether a compiler or a transformation is at work, so that values are not at hand."""
+    return bool(
+        torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None
+        # autograd's own batched gradients (is_grads_batched) are an older mechanism
+        or any(torch._C._functorch.is_legacy_batchedtensor(t) for t in tensors)
+    )
+
+
 def layout_of(x: Tensor, parameters: list[Tensor | None], dims: tuple[int, ...]) -> Layout | None:
     """Return how the kernels see ``x``, or None if they do not apply.
 
-    They apply to contiguous float32 and float64 on a CPU with one thread, outside of compilers
-    and transformations, when gamma and beta vary together along neighbouring dimensions; and to
-    plain tensors only, since others (fake ones, say) may have no memory to look at.
+    They apply where all are `readable` and of one type, ``x`` is contiguous, and gamma and beta
+    vary together along neighbouring dimensions.
     """
     given = [p for p in parameters if p is not None]
     if (
-        compiling.njit is None
-        or any(type(t) not in (Tensor, nn.Parameter) for t in (x, *given))
-        or x.device.type != "cpu"
-        or x.dtype not in (torch.float32, torch.float64)
-        or any(p.dtype != x.dtype or p.device != x.device for p in given)
-        or any(p.shape != given[0].shape for p in given)
-        or torch.get_num_threads() != 1
+        not readable(x, *given)
+        or any(p.dtype != x.dtype or p.shape != given[0].shape for p in given)
         or x.numel() < SMALLEST
         or not x.is_contiguous()
     ):

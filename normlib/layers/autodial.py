@@ -8,12 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from normlib.errors import NormlibError
-from normlib.layers.relative import BatchRelative, over_batch
-from normlib.layers.running import per_channel, update
+from normlib.layers.relative import BatchRelative, Statistics, moments
+from normlib.layers.running import over_batch, per_channel, update
 from normlib.precision import wide
-from normlib.projection import hyperplane, rescale
-
-Statistics = tuple[Tensor, Tensor]
 
 _FAR = 40.0
 """Where the logistic function is 0 or 1 to double precision, and yet finite."""
@@ -110,8 +107,8 @@ class AutoDIAL(BatchRelative):
     def by_batch(self, x: Tensor) -> Tensor:
         """Normalize by mixtures of the batch's statistics, and move the running averages."""
         if self.domains is None:
-            whole = self._follow(("source", "target"), wide(x))
-            return self._normalize(wide(x), whole, whole).to(x.dtype)
+            whole = self._follow(("source", "target"), x)
+            return self._normalize(x, whole, whole)
         source, target = self._parts(x)
         for name, part in (("source", source), ("target", target)):
             if part.numel() <= self.num_features:
@@ -127,7 +124,7 @@ class AutoDIAL(BatchRelative):
         running = [per_channel(wide(self.get_buffer(name)), x.dim()) for name in self.starts]
         s, t = (running[0], running[1]), (running[2], running[3])
         if self.domains is None:
-            return self._normalize(wide(x), t, s).to(x.dtype)
+            return self._normalize(x, t, s)
         return self._both(*self._parts(x), s, t).to(x.dtype)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,8 +139,7 @@ class AutoDIAL(BatchRelative):
 
     def _follow(self, names: tuple[str, ...], x: Tensor) -> Statistics:
         """Return the statistics of ``x``, which the running averages of ``names`` follow."""
-        z, mu = hyperplane(x, over_batch(x))
-        sigma2 = z.square().mean(over_batch(x), keepdim=True)
+        mu, sigma2 = moments(x, over_batch(x))
         count = x.numel() // self.num_features
         for name in names:
             update(self.get_buffer(f"{name}_running_mean"), mu, self.momentum)
@@ -158,10 +154,7 @@ class AutoDIAL(BatchRelative):
         return torch.cat([self._normalize(*part) for part in filled])
 
     def _normalize(self, x: Tensor, own: Statistics, other: Statistics) -> Tensor:
-        mu, sigma2 = mixture_of(own, other, self.alpha)
-        gamma, beta = self.scale_and_shift(x)
-        scale = torch.rsqrt(sigma2 + self.eps)
-        return rescale(x - mu, scale if gamma is None else scale * gamma, beta)
+        return self.by_statistics(x, mixture_of(own, other, self.alpha))
 
 
 def mixture_of(own: Statistics, other: Statistics, alpha: Tensor | float) -> Statistics:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from normlib.layers.checks import check_entries
-from normlib.layers.running import normalize_by_running, per_channel, update
+from normlib.layers.running import normalize_by_running, over_batch, per_channel, update
 from normlib.projection import rescale, sphere
 
 Project = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -36,7 +36,6 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
         if self.eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {self.eps}")
         n = x.dim()
-        dims = [0, *range(2, n)]
         count = x.numel() // x.shape[1] if x.shape[1] else 0
         if count == 1:
             raise ValueError(
@@ -46,7 +45,7 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
         gamma, beta = per_channel(self.weight, n), per_channel(self.bias, n)
         if count == 0:  # no statistics; torch counts the batch and keeps its averages, too
             return rescale(x, gamma, beta)
-        y, mu, sigma2 = project(x, dims, gamma, beta, eps=self.eps)
+        y, mu, sigma2 = project(x, over_batch(x), gamma, beta, eps=self.eps)
         if self.training and self.track_running_stats:
             update(self.running_mean, mu, weight)
             update(self.running_var, sigma2 * (count / (count - 1)), weight)
@@ -63,10 +62,17 @@ class _Batch(nn.modules.batchnorm._BatchNorm):
         return 0.0 if self.momentum is None else self.momentum
 
 
-class _BatchOfAnyShape(_Batch):
+class BatchNormOfAnyShape(_Batch):
+    """BatchNorm of (N, C) or (N, C, ...): what its relatives here are that torch.nn has not."""
+
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+        if input.shape[1] != self.num_features:
+            raise RuntimeError(
+                f"expected {self.num_features} channels in dimension 1, got an input of shape "
+                f"{tuple(input.shape)}"
+            )
 
 
 class BatchNorm1d(_Batch, nn.BatchNorm1d):
@@ -83,8 +89,10 @@ class BatchNorm1d(_Batch, nn.BatchNorm1d):
         (N, C) or (N, C, L), and the same out.
 
     Raises:
-        ValueError: another number of dimensions, or a single value per channel when training.
-        RuntimeError: another number of channels.
+        ValueError: another number of dimensions; when training, a single value per channel or an
+            ``eps`` that is not above 0.
+        RuntimeError: another number of channels, which is seen, as in torch, if there are
+            parameters or running averages.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
@@ -99,8 +107,10 @@ class BatchNorm2d(_Batch, nn.BatchNorm2d):
         (N, C, H, W), and the same out.
 
     Raises:
-        ValueError: another number of dimensions, or a single value per channel when training.
-        RuntimeError: another number of channels.
+        ValueError: another number of dimensions; when training, a single value per channel or an
+            ``eps`` that is not above 0.
+        RuntimeError: another number of channels, which is seen, as in torch, if there are
+            parameters or running averages.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
@@ -115,14 +125,16 @@ class BatchNorm3d(_Batch, nn.BatchNorm3d):
         (N, C, D, H, W), and the same out.
 
     Raises:
-        ValueError: another number of dimensions, or a single value per channel when training.
-        RuntimeError: another number of channels.
+        ValueError: another number of dimensions; when training, a single value per channel or an
+            ``eps`` that is not above 0.
+        RuntimeError: another number of channels, which is seen, as in torch, if there are
+            parameters or running averages.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
 
 
-class BatchNormMinus(_BatchOfAnyShape):
+class BatchNormMinus(BatchNormOfAnyShape):
     """Normalize each channel over the batch, without scale and shift:
     ``y = (x - mu) / sqrt(sigma2 + eps)``.
 
@@ -136,7 +148,8 @@ class BatchNormMinus(_BatchOfAnyShape):
         (N, C) or (N, C, ...), and the same out.
 
     Raises:
-        ValueError: fewer than two dimensions, or a single value per channel when training.
+        ValueError: fewer than two dimensions; when training, a single value per channel or an
+            ``eps`` that is not above 0.
         RuntimeError: another number of channels.
 
     Source: Peerthum and Stamp 2023, there called BatchNorm-minus.

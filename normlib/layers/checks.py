@@ -56,9 +56,9 @@ def check_eps(eps: float) -> None:
     """Refuse an eps with which the root of a statistic may not exist.
 
     Raises:
-        ValueError: ``eps`` is negative.
+        ValueError: ``eps`` is negative, or not a number.
     """
-    if eps < 0:
+    if not eps >= 0:
         raise ValueError(f"eps is added under a root and must be at least 0, got {eps}")
 
 

@@ -40,7 +40,8 @@ def initialize_from_data(model: nn.Module, batch: Tensor) -> nn.Module:
 
     Raises:
         NormlibError: there is no such layer; one has no bias, has not one norm per feature, does
-            not run exactly once, or gives a feature that is constant on the batch.
+            not run exactly once, gives a feature that is constant on the batch, or gets a single
+            sample without a batch.
 
     Source: Salimans and Kingma 2016, section 3, https://arxiv.org/abs/1602.07868
     """
@@ -79,6 +80,11 @@ def _pass_on(name: str, found: Statistics, layer: nn.Module, args: Any, y: Tenso
         raise NormlibError(
             f"layer {name!r} runs more than once in a pass, so that one length cannot suit all; "
             "the start from data is not for recurrent or shared layers"
+        )
+    if y.dim() < 2:
+        raise NormlibError(
+            f"layer {name!r} gives an output of shape {tuple(y.shape)}, of a single sample; give a "
+            "batch of several"
         )
     features = 1 if isinstance(layer, AffineLayer) else _features(name, layer, y)
     xhat, mu, sigma2 = sphere(y, [d for d in range(y.dim()) if d != features])

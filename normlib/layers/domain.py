@@ -2,10 +2,10 @@
 
 import torch
 
-from normlib.layers.batch import _BatchOfAnyShape
+from normlib.layers.batch import BatchNormOfAnyShape
 
 
-class AdaBatchNorm(_BatchOfAnyShape):
+class AdaBatchNorm(BatchNormOfAnyShape):
     """BatchNorm whose running averages `adapt` replaces by the statistics of a target domain.
 
     ``y = gamma * (x - mu) / sqrt(sigma2 + eps) + beta``: while training on the source domain it is
@@ -22,7 +22,8 @@ class AdaBatchNorm(_BatchOfAnyShape):
         (N, C) or (N, C, ...), and the same out.
 
     Raises:
-        ValueError: fewer than two dimensions, or a single value per channel when training.
+        ValueError: fewer than two dimensions; when training, a single value per channel or an
+            ``eps`` that is not above 0.
         RuntimeError: another number of channels.
 
     Source: Li, Wang, Shi, Liu and Hou 2016, https://arxiv.org/abs/1603.04779

@@ -3,43 +3,20 @@
 Source: Liu, Brock, Simonyan and Le 2020, https://arxiv.org/abs/2004.02967
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from normlib.layers.checks import check_channels, check_eps, check_groups, check_momentum
-from normlib.layers.running import per_channel, update
+from normlib.layers.checks import check_channels, check_eps, check_groups
+from normlib.layers.relative import BatchRelative
+from normlib.layers.running import over_batch, per_channel, update
 from normlib.precision import wide
 from normlib.projection import rescale, sphere
 
 
-class _EvoNorm(nn.Module):
-    def __init__(
-        self,
-        num_features: int,
-        eps: float,
-        device: torch.device | str | None,
-        dtype: torch.dtype | None,
-    ) -> None:
-        super().__init__()
-        check_eps(eps)
-        self.num_features = num_features
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype))
-        self.bias = nn.Parameter(torch.zeros(num_features, device=device, dtype=dtype))
-        self.v = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype))
-
-    def _affine(self, y: Tensor, x: Tensor) -> Tensor:
-        gamma, beta = per_channel(self.weight, x.dim()), per_channel(self.bias, x.dim())
-        return rescale(y, gamma, beta).to(x.dtype)
-
-    def _variance(self, x: Tensor, dims: Sequence[int]) -> Tensor:
-        """Return the biased variance, which has a gradient."""
-        return sphere(x, dims, eps=self.eps)[2]
-
-
-class EvoNormB0(_EvoNorm):
+class EvoNormB0(BatchRelative):
     """Divide by the larger of the batch's deviation and a shifted one of the sample's own.
 
     ``y = gamma * x / max(sqrt(s + eps), v * x + sqrt(t + eps)) + beta`` with the biased variances
@@ -59,14 +36,16 @@ class EvoNormB0(_EvoNorm):
         and ``v`` of shape (C,).
 
     Raises:
-        ValueError: another shape, a single value per channel when training, a negative ``eps``,
-            or a ``momentum`` outside 0..1.
+        ValueError: an argument out of its range, another shape, or a single value per channel when
+            training.
 
     Source: Liu, Brock, Simonyan and Le 2020, https://arxiv.org/abs/2004.02967
     """
 
-    running_var: Tensor
-    num_batches_tracked: Tensor
+    starts: ClassVar[Mapping[str, float]] = {"running_var": 1.0}
+    shown = ("eps", "momentum")
+
+    v: nn.Parameter
 
     def __init__(
         self,
@@ -76,41 +55,41 @@ class EvoNormB0(_EvoNorm):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(num_features, eps, device, dtype)
-        check_momentum(momentum)
-        self.momentum = momentum
-        self.register_buffer("running_var", torch.ones(num_features, device=device, dtype=dtype))
-        self.register_buffer(
-            "num_batches_tracked", torch.tensor(0, dtype=torch.long, device=device)
-        )
+        super().__init__(num_features, eps, momentum, True, device, dtype)
+        self.v = nn.Parameter(torch.empty(num_features, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Return to the initial values."""
+        super().reset_parameters()
+        if hasattr(self, "v"):  # not yet, while the base class is set up
+            nn.init.ones_(self.v)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
         check_channels(x, self.num_features, least=3)
-        w, n = wide(x), x.dim()
-        s = self._variance_of_batch(w) if self.training else per_channel(self.running_var, n)
-        t = self._variance(w, range(2, n))
-        shifted = per_channel(self.v, n) * w + torch.sqrt(t + self.eps)
-        return self._affine(w / torch.maximum(torch.sqrt(wide(s) + self.eps), shifted), x)
+        return super().forward(x)
 
-    def _variance_of_batch(self, x: Tensor) -> Tensor:
-        count = x.numel() // x.shape[1]
-        if count < 2:
-            raise ValueError(
-                f"expected more than 1 value per channel when training, got {tuple(x.shape)}: "
-                "one value has no variance; use a larger batch or eval()"
-            )
-        s = self._variance(x, [0, *range(2, x.dim())])
-        self.num_batches_tracked.add_(1)
+    def by_batch(self, x: Tensor) -> Tensor:
+        """Divide with the batch's variance for ``s``, and move the running average."""
+        w, count = wide(x), x.numel() // self.num_features
+        s = _variance(w, over_batch(x), self.eps)
         update(self.running_var, s * (count / (count - 1)), self.momentum)
-        return s
+        return self._divide(w, s).to(x.dtype)
 
-    def extra_repr(self) -> str:
-        """Return the arguments."""
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+    def by_running(self, x: Tensor) -> Tensor:
+        """Divide with the running average for ``s``."""
+        s = per_channel(wide(self.running_var), x.dim())
+        return self._divide(wide(x), s).to(x.dtype)
+
+    def _divide(self, x: Tensor, s: Tensor) -> Tensor:
+        t = _variance(x, range(2, x.dim()), self.eps)
+        shifted = per_channel(self.v, x.dim()) * x + torch.sqrt(t + self.eps)
+        xhat = x / torch.maximum(torch.sqrt(s + self.eps), shifted)
+        return rescale(xhat, *self.scale_and_shift(x))
 
 
-class EvoNormS0(_EvoNorm):
+class EvoNormS0(nn.Module):
     """Gate each entry by itself, and divide by the deviation of its group of channels.
 
     ``y = gamma * x * sigmoid(v * x) / sqrt(s + eps) + beta`` with the biased variance ``s`` over
@@ -140,9 +119,15 @@ class EvoNormS0(_EvoNorm):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(num_features, eps, device, dtype)
+        super().__init__()
+        check_eps(eps)
         check_groups(num_features, groups)
+        self.num_features = num_features
         self.groups = groups
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.zeros(num_features, device=device, dtype=dtype))
+        self.v = nn.Parameter(torch.ones(num_features, device=device, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
@@ -153,11 +138,17 @@ class EvoNormS0(_EvoNorm):
                 f"each of {self.groups} groups holds one value in an input of shape "
                 f"{tuple(x.shape)}, and one value has no variance; use fewer groups"
             )
-        s = self._variance(w.unflatten(1, (self.groups, size)), range(2, n + 1))
+        s = _variance(w.unflatten(1, (self.groups, size)), range(2, n + 1), self.eps)
         s = s.flatten(1, 2).repeat_interleave(size, 1)
         gate = torch.sigmoid(per_channel(self.v, n) * w)
-        return self._affine(w * gate * torch.rsqrt(s + self.eps), x)
+        y = w * gate * torch.rsqrt(s + self.eps)
+        return rescale(y, per_channel(self.weight, n), per_channel(self.bias, n)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Return the arguments."""
         return f"{self.num_features}, groups={self.groups}, eps={self.eps}"
+
+
+def _variance(x: Tensor, dims: Sequence[int], eps: float) -> Tensor:
+    """Return the biased variance, which has a gradient; ``eps`` only keeps it finite."""
+    return sphere(x, dims, eps=eps)[2]

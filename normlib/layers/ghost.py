@@ -6,7 +6,8 @@ Source: Hoffer, Hubara and Soudry 2017, https://arxiv.org/abs/1705.08741
 import torch
 from torch import Tensor
 
-from normlib.layers.relative import BatchRelative, over_batch
+from normlib.layers.relative import BatchRelative
+from normlib.layers.running import over_batch
 from normlib.precision import full_precision
 from normlib.projection import sphere
 

@@ -5,15 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from normlib.layers.relative import BatchRelative
+from normlib.layers.relative import BatchRelative, Statistics, moments
 from normlib.layers.running import per_channel, update
 from normlib.precision import wide
-from normlib.projection import hyperplane, rescale
 
 SCOPES = ("instance", "layer", "batch")
 """Over what statistics are taken: the positions; those of all channels; those of all samples."""
-
-Statistics = tuple[Tensor, Tensor]
 
 
 class SwitchableNorm(BatchRelative):
@@ -107,9 +104,7 @@ class SwitchableNorm(BatchRelative):
         found = {"instance": instance, "layer": _pooled(instance, 1), "batch": batch}
         mu = _mixed(self.mean_weight, [found[scope][0] for scope in self.scopes])
         sigma2 = _mixed(self.var_weight, [found[scope][1] for scope in self.scopes])
-        gamma, beta = per_channel(self.weight, x.dim()), per_channel(self.bias, x.dim())
-        scale = torch.rsqrt(sigma2 + self.eps)
-        return rescale(wide(x) - mu, scale if gamma is None else scale * gamma, beta).to(x.dtype)
+        return self.by_statistics(x, (mu, sigma2))
 
     def _of_instances(self, x: Tensor) -> Statistics:
         """Return mean and biased variance of each channel of each sample."""
@@ -120,9 +115,7 @@ class SwitchableNorm(BatchRelative):
             )
         if x.dim() == 2:
             return wide(x), torch.zeros_like(wide(x))
-        positions = range(2, x.dim())
-        z, mu = hyperplane(wide(x), positions)
-        return mu, z.square().mean(tuple(positions), keepdim=True)
+        return moments(x, range(2, x.dim()))
 
 
 def _pooled(parts: Statistics, dim: int) -> Statistics:

@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from normlib.layers.relative import BatchRelative, over_batch
-from normlib.layers.running import update
+from normlib.layers.relative import BatchRelative
+from normlib.layers.running import over_batch, update
 from normlib.precision import wide
 from normlib.projection import sphere
 

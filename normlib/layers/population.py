@@ -6,8 +6,8 @@ Source: Luo, Wang, Shao and Peng 2019, https://arxiv.org/abs/1809.00846
 import torch
 from torch import Tensor, nn
 
-from normlib.layers.relative import BatchRelative, over_batch
-from normlib.layers.running import normalize_by_running, update
+from normlib.layers.relative import BatchRelative
+from normlib.layers.running import normalize_by_running, over_batch, update
 from normlib.layers.snapshot import snapshot
 from normlib.precision import wide
 from normlib.projection import hyperplane

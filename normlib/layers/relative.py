@@ -1,6 +1,6 @@
 """What BatchNorm's relatives share: parameters per channel, running averages, two modes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -8,6 +8,11 @@ from torch import Tensor, nn
 
 from normlib.layers.checks import check_channels, check_eps, check_features, check_momentum
 from normlib.layers.running import normalize_by_running, per_channel
+from normlib.precision import wide
+from normlib.projection import hyperplane, rescale
+
+Statistics = tuple[Tensor, Tensor]
+"""Mean and biased variance."""
 
 
 class BatchRelative(nn.Module):
@@ -109,6 +114,13 @@ class BatchRelative(nn.Module):
             x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
         )
 
+    def by_statistics(self, x: Tensor, statistics: Statistics) -> Tensor:
+        """Normalize by statistics that have a gradient, unlike running averages."""
+        mu, sigma2 = statistics
+        gamma, beta = self.scale_and_shift(x)
+        scale = torch.rsqrt(sigma2 + self.eps)
+        return rescale(wide(x) - mu, scale if gamma is None else scale * gamma, beta).to(x.dtype)
+
     def scale_and_shift(self, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return ``gamma`` and ``beta`` shaped for ``x``, or None."""
         return per_channel(self.weight, x.dim()), per_channel(self.bias, x.dim())
@@ -118,6 +130,7 @@ class BatchRelative(nn.Module):
         return ", ".join([str(self.num_features), *(f"{k}={getattr(self, k)}" for k in self.shown)])
 
 
-def over_batch(x: Tensor) -> list[int]:
-    """Return the dimensions of ``x`` but the channels': those of the batch's statistics."""
-    return [0, *range(2, x.dim())]
+def moments(x: Tensor, dims: Sequence[int]) -> Statistics:
+    """Return mean and biased variance over ``dims``, which are kept with size 1."""
+    z, mu = hyperplane(wide(x), dims)
+    return mu, z.square().mean(tuple(dims), keepdim=True)

@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from normlib.layers.relative import BatchRelative, over_batch
-from normlib.layers.running import per_channel, update
+from normlib.layers.relative import BatchRelative
+from normlib.layers.running import over_batch, per_channel, update
 from normlib.layers.snapshot import snapshot
 from normlib.precision import wide
 from normlib.projection import rescale, sphere

@@ -17,6 +17,11 @@ def per_channel(parameter: Tensor | None, dims: int) -> Tensor | None:
     return None if parameter is None else parameter.reshape([1, -1] + [1] * (dims - 2))
 
 
+def over_batch(x: Tensor) -> list[int]:
+    """Return the dimensions of ``x`` but the channels': those of the batch's statistics."""
+    return [0, *range(2, x.dim())]
+
+
 def update(running: Tensor | None, new: Tensor, weight: float) -> None:
     """Move a buffer toward ``new``: ``running = (1 - weight) * running + weight * new``.
 

@@ -42,7 +42,8 @@ class LayerNormChannels(nn.Module):
     Args:
         num_channels: Number of channels ``C``.
         eps: Added to the variance.
-        norm: The LayerNorm over ``C`` that computes it; None for normlib's own.
+        norm: The LayerNorm over ``C`` that computes it; None for normlib's own, which alone has
+            the ``eps``, device and type given here.
 
     Shape:
         (N, C, ...), and the same out.
@@ -54,10 +55,16 @@ class LayerNormChannels(nn.Module):
     """
 
     def __init__(
-        self, num_channels: int, eps: float = 1e-5, norm: nn.LayerNorm | None = None
+        self,
+        num_channels: int,
+        eps: float = 1e-5,
+        norm: nn.LayerNorm | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.norm = LayerNorm(num_channels, eps) if norm is None else norm
+        own = LayerNorm(num_channels, eps, device=device, dtype=dtype) if norm is None else norm
+        self.norm = own
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""

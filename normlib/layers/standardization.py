@@ -17,6 +17,7 @@ from normlib.layers.weight import (
     refuse_single_entries,
     register,
 )
+from normlib.precision import wide
 from normlib.projection import sphere
 
 GAMMA_RELU = math.sqrt(2 / (1 - 1 / math.pi))
@@ -103,7 +104,7 @@ class ScaledWeightStandardization(nn.Module):
         """Return the weight."""
         dims = _filter(v, self.dim)
         n = math.prod([v.shape[d] for d in dims])
-        return sphere(v, dims, gain * (self.gamma / math.sqrt(n)), eps=self.eps)[0]
+        return sphere(v, dims, wide(gain) * (self.gamma / math.sqrt(n)), eps=self.eps)[0]
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return a gain of 1 and ``weight``: an inverse only of weights standardized already."""

@@ -48,7 +48,7 @@ class WeightNorm(nn.Module):
             return g * v.sign()
         # The projection has radius sqrt(d), the weight shall have length g.
         radius = math.sqrt(math.prod([v.shape[d] for d in dims]))
-        gamma = g.reshape(per_slice(v, dims)) / radius
+        gamma = wide(g).reshape(per_slice(v, dims)) / radius
         return sphere(v, dims, gamma, centered=self.centered)[0]
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:

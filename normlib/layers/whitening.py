@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from normlib.layers.checks import check_groups
-from normlib.layers.relative import BatchRelative, over_batch
-from normlib.layers.running import per_channel, update
+from normlib.layers.relative import BatchRelative
+from normlib.layers.running import over_batch, per_channel, update
 from normlib.precision import full_precision, wide
 from normlib.projection import hyperplane, memory_order, rescale
 
@@ -95,6 +95,7 @@ class Whitening(BatchRelative):
             return self._whiten(z, wide(self.running_covariance)).to(x.dtype)
 
     def _whiten(self, z: Tensor, covariance: Tensor) -> Tensor:
+        # Not the view that the covariance is of: gradients would add up to other last bits.
         grouped, order = self._grouped(z)
         y = torch.einsum("gij,agjb->agib", self.matrix(covariance), grouped)
         y = y.reshape([z.shape[d] for d in order])

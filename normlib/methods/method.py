@@ -7,6 +7,7 @@ from typing import Literal
 from torch import nn
 
 from normlib.errors import NormlibError
+from normlib.layers.checks import check_groups
 
 Shape = tuple[int, ...]
 Family = Literal[
@@ -61,10 +62,10 @@ class Options:
             CatalogueError: they do not divide them.
         """
         groups = default if self.groups is None else self.groups
-        if groups < 1 or channels % groups:
-            raise CatalogueError(
-                f"groups={groups} does not divide {channels} channels; choose a divisor"
-            )
+        try:
+            check_groups(channels, groups)
+        except ValueError as error:
+            raise CatalogueError(str(error)) from None
         return groups
 
 

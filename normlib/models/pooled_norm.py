@@ -42,7 +42,9 @@ def sphere_then_pool(
 
 
 def _applies(norm: nn.Module, pool: nn.Module, x: Tensor) -> bool:
-    if type(norm) is not BatchNorm2d or not norm.training or norm.weight is None:
+    if type(norm) is not BatchNorm2d or not norm.training:
+        return False
+    if any(parameter is None for parameter in (norm.weight, norm.bias)):
         return False
     if any(_is_watched(module) for module in (norm, pool)) or not applies(x):
         return False
@@ -91,7 +93,12 @@ class _SphereThenPool(Function):
         ctx: Any, g: Tensor | None, g_mu: Tensor | None, g_sigma2: Tensor | None, _: None
     ) -> tuple[Tensor | None, ...]:
         x, gamma, beta, mu, sigma2, chosen = ctx.saved_tensors
-        if g is None or g_mu is not None or g_sigma2 is not None or torch.is_grad_enabled():
+        if (
+            g is None
+            or (g_mu is not None or g_sigma2 is not None)
+            or torch.is_grad_enabled()
+            or kernels.transformed(g)
+        ):
             return *_by_steps(ctx, g, g_mu, g_sigma2), None
         dx = torch.empty_like(x)
         dgamma, dbeta = torch.empty_like(gamma), torch.empty_like(beta)
@@ -111,22 +118,24 @@ class _SphereThenPool(Function):
 def _by_steps(
     ctx: Any, g: Tensor | None, g_mu: Tensor | None, g_sigma2: Tensor | None
 ) -> tuple[Tensor | None, ...]:
-    """Return the gradients by `sphere`'s own, which can be differentiated again."""
+    """Return the gradients by `sphere`'s own, which can be differentiated again, or batched."""
     x, gamma, beta, _, _, chosen = ctx.saved_tensors
+    wanted = [t for t in (x, gamma, beta) if t.requires_grad]
     again = torch.is_grad_enabled()
     with torch.enable_grad():
-        if not again:
-            x, gamma, beta = (t.detach().requires_grad_() for t in (x, gamma, beta))
         made = sphere(x, (0, 2, 3), gamma, beta, eps=ctx.eps)
         arriving = (None if g is None else spread(g, chosen, x.shape[2:]), g_mu, g_sigma2)
         pairs = [(y, dy) for y, dy in zip(made, arriving, strict=True) if dy is not None]
-        return torch.autograd.grad(
-            [y for y, _ in pairs],
-            [x, gamma, beta],
-            [dy for _, dy in pairs],
-            create_graph=again,
-            allow_unused=True,
+        found = iter(
+            torch.autograd.grad(
+                [y for y, _ in pairs],
+                wanted,
+                [dy for _, dy in pairs],
+                create_graph=again,
+                allow_unused=True,
+            )
         )
+    return tuple(next(found) if t.requires_grad else None for t in (x, gamma, beta))
 
 
 def _row(parameter: Tensor) -> Any:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from normlib.kernels import VERSION, loops
+from normlib import kernels
+from normlib.kernels import loops
 
 
 class MaxPoolReLU(nn.Module):
@@ -49,7 +50,7 @@ class _MaxPoolReLU(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor, _: Any) -> Tensor:
         (chosen,) = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or kernels.transformed(g):
             return spread(g, chosen, ctx.size)
         n, _, _, c = chosen.shape
         h, w = ctx.size
@@ -62,15 +63,10 @@ class _MaxPoolReLU(Function):
 def applies(x: Tensor) -> bool:
     """Whether the loops can take ``x``."""
     return (
-        not torch.compiler.is_compiling()
-        and VERSION is not None
-        and x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
+        kernels.readable(x)
         and x.dim() == 4
         and x.numel() > 0
         and min(x.shape[2:]) > 1
-        and torch._C._functorch.maybe_current_level() is None
-        and torch.get_num_threads() == 1
         and x.is_contiguous(memory_format=torch.channels_last)
     )
 
@@ -91,7 +87,8 @@ def outputs(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def spread(g: Tensor, chosen: Tensor, size: torch.Size) -> Tensor:
     """Return the gradient before pooling, by differentiable steps: ``g`` where it was chosen."""
+    n, c, h, w = g.shape
     parts = [g * (chosen.permute(0, 3, 1, 2) == place) for place in range(4)]
-    windows = torch.stack(parts, -1).unflatten(-1, (2, 2))
-    dx = windows.permute(0, 1, 2, 4, 3, 5).flatten(4, 5).flatten(2, 3)
+    windows = torch.stack(parts, -1).reshape(n, c, h, w, 2, 2)
+    dx = windows.permute(0, 1, 2, 4, 3, 5).reshape(n, c, 2 * h, 2 * w)
     return F.pad(dx, (0, size[1] % 2, 0, size[0] % 2))

@@ -10,6 +10,7 @@ from torch.nn.utils import parametrize
 from normlib.errors import NormlibError
 from normlib.layers import ScaleNorm
 from normlib.methods import Method, catalogue
+from normlib.records.choices import WITH_GROUPS, WITHOUT_EPS
 from normlib.surgery.counterpart import built, counterpart
 from normlib.surgery.example import Example, shapes
 from normlib.surgery.freeze import is_frozen
@@ -26,7 +27,8 @@ def convert(
     example: Example | None = None,
     keep_affine: bool = True,
     only: Only = None,
-    **options: Any,
+    eps: float | None = None,
+    groups: int | None = None,
 ) -> nn.Module:
     """Exchange the norms of a model for those of another method, in place.
 
@@ -61,16 +63,20 @@ def convert(
         keep_affine: Whether ``gamma`` and ``beta`` (and whether they are trained) go over where
             the new norm has as many entries.
         only: Tells from a qualified name whether that norm is exchanged; None for all.
-        options: Of the method, as `Method.build` takes them: ``eps``, ``groups``.
+        eps: Of the new norms; None for the method's default.
+        groups: Into which they divide the channels; None for the method's default.
 
     Returns:
         The model; if that is itself a norm, what takes its place.
 
     Raises:
-        NormlibError: there is no norm to exchange, the method is unknown, cannot be where a
-            norm stands, or needs an example, or a norm is frozen; the message names the norm.
+        NormlibError: there is no norm to exchange, the method is unknown, has no such option,
+            cannot be where a norm stands, or needs an example, or a norm is frozen; the message
+            names the norm.
     """
     entry = catalogue[method]
+    options = {"eps": eps, "groups": groups}
+    _refuse_options(entry, options)
     chosen = find(model, only)
     if not chosen:
         raise none_found(model, only, "norm")
@@ -79,7 +85,7 @@ def convert(
         _refuse_frozen(norm)
     new: Sequence[nn.Module]
     if entry.projected == "weight":
-        into_weights(model, chosen, entry, example, keep_affine, options)
+        into_weights(model, chosen, entry, example, keep_affine)
         new = [nn.Identity() for _ in chosen]
     elif entry.projected == "activation":
         new = _on_activations(model, chosen, entry, example, keep_affine, options)
@@ -162,6 +168,18 @@ def _behind(module: nn.Module, name: str) -> list[nn.Parameter]:
     if parametrize.is_parametrized(module, name):
         return list(module.get_submodule(f"parametrizations.{name}").parameters())
     return [module.get_parameter(name)]
+
+
+def _refuse_options(method: Method, options: Mapping[str, Any]) -> None:
+    """Refuse options that the method would not look at."""
+    own = method.name.rpartition(":")[2]
+    has = {"eps": own not in WITHOUT_EPS, "groups": own in WITH_GROUPS}
+    given = [f"{name}={v}" for name, v in options.items() if v is not None and not has[name]]
+    if given:
+        takes = " and ".join(name for name in has if has[name]) or "no options"
+        raise NormlibError(
+            f"{method.name!r} takes {takes} here, got {', '.join(given)}; leave that out"
+        )
 
 
 def _refuse_foreign(norm: Norm) -> None:

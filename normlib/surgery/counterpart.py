@@ -33,7 +33,7 @@ def counterpart(norm: Norm, where: Place, method: Method, options: Mapping[str, 
         NormlibError: the method has no meaning there, refuses its shape or options, or depends
             on sizes that are not known.
     """
-    if 0 in where.dims and {"H"} <= set(method.axes) <= set("HW "):
+    if 0 in where.dims and method.axes == "HW":
         raise NormlibError(
             f"{norm} may get an input without positions, of which {method.name!r} takes its "
             f"statistics; {where.unknown or 'choose another method, or ' + norm.without}"

@@ -1,8 +1,7 @@
 """Methods on weights: each norm's task goes to the weight of the layer before it."""
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -20,20 +19,13 @@ def into_weights(
     method: Method,
     example: Example | None,
     keep_affine: bool,
-    options: Mapping[str, Any],
 ) -> None:
     """Normalize the weights of the layers whose outputs the norms read, in place.
 
     Raises:
-        NormlibError: a norm reads something else, a weight cannot be normalized, or there are
-            options; then nothing is changed.
+        NormlibError: a norm reads something else, or a weight cannot be normalized; then nothing
+            is changed.
     """
-    given = [f"{name}={value}" for name, value in options.items() if value is not None]
-    if given:
-        raise NormlibError(
-            f"{method.name!r} takes no options here, got {', '.join(given)}; normlib's function "
-            "for single modules may have them"
-        )
     found = feeds(model, example)
     before: dict[nn.Module, Norm] = {}
     for norm in chosen:

@@ -62,17 +62,13 @@ def place(norm: Norm, shapes: Sequence[Shape] | None) -> Place:
         _refuse_parts(norm, over, shapes)
         return Place(over[0], dims=frozenset({len(over) - 1}), positions=tuple(over[1:]))
     dims = next((n for kind, n in _DIMS.items() if isinstance(module, kind)), ANY)
-    if shapes is None:
-        unknown = "give example=, one input of the model"
-        return Place(_channels(norm, None), dims=dims, unknown=unknown)
     if not shapes:
-        unknown = "the example does not reach it"
-        return Place(_channels(norm, None), dims=dims, unknown=unknown)
+        return Place(_channels(norm, shapes), dims=dims, unknown=_lacking(shapes))
     if isinstance(module, nn.modules.instancenorm._InstanceNorm) and len(shapes[0]) - 2 not in dims:
         raise NormlibError(
             f"{norm} gets an input of shape {shapes[0]}, without a batch; give a batched example"
         )
-    channels, found = _channels(norm, shapes[0]), {shape[2:] for shape in shapes}
+    channels, found = _channels(norm, shapes), {shape[2:] for shape in shapes}
     if len(found) == 1:
         positions = next(iter(found))
         return Place(channels, dims=frozenset({len(positions)}), positions=positions)
@@ -80,19 +76,26 @@ def place(norm: Norm, shapes: Sequence[Shape] | None) -> Place:
     return Place(channels, dims=frozenset(map(len, found)), unknown=unknown)
 
 
-def _channels(norm: Norm, shape: Shape | None) -> int:
+def _channels(norm: Norm, shapes: Sequence[Shape] | None) -> int:
     layer = core(norm.module)
     for name in ("num_features", "num_channels"):
         if isinstance(count := getattr(layer, name, None), int) and count > 0:
             return count
     if over := _trailing(layer):
         return over[-1]
-    if shape is None:
+    if not shapes:
         raise NormlibError(
-            f"{norm}, a {type(layer).__name__}, does not know how many channels it gets; give "
-            "example=, one input of the model, that reaches it"
+            f"{norm}, a {type(layer).__name__}, does not know how many channels it gets; "
+            f"{_lacking(shapes)}"
         )
-    return shape[1]
+    return shapes[0][1]
+
+
+def _lacking(shapes: Sequence[Shape] | None) -> str:
+    """Return why there are no ``shapes``, and what to do."""
+    if shapes is None:
+        return "give example=, one input of the model"
+    return "the example does not reach it; give one that does"
 
 
 def _trailing(module: nn.Module) -> tuple[int, ...]:
@@ -108,5 +111,5 @@ def _refuse_parts(norm: Norm, over: Shape, shapes: Sequence[Shape] | None) -> No
     given = f"an input of shape {shapes[0]}" if shapes else "an input of unknown shape"
     raise NormlibError(
         f"{norm} has statistics over {over} of {given}, so that its channels are not known; "
-        f"{'leave it out with ' + norm.without if shapes else 'give example=, one input'}"
+        f"{'leave it out with ' + norm.without if shapes else _lacking(shapes)}"
     )

@@ -27,7 +27,8 @@ def renewable(
     if free:
         return free
     if found:
-        raise NormlibError("all norms with running statistics are frozen; unfreeze(model) first")
+        accepted = "" if only is None else " that only= accepts"
+        raise NormlibError(f"every {what}{accepted} is frozen; unfreeze(model) first")
     raise none_found(model, only, what)
 
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from normlib.errors import NormlibError
 from normlib.layers.ghost import GhostBatchNorm
-from normlib.layers.moments import Moments
 from normlib.layers.noisy import NoisyBatchNorm
 from normlib.layers.population import PopulationBatchNorm
+from normlib.surgery.moments import Moments
 
 BATCH = (
     nn.modules.batchnorm._BatchNorm,

@@ -21,6 +21,8 @@ from normlib.theory.walking import STEPS, Walk, adam, walk
 CHAPTER = "02_scale_invariance"
 ARORA = "Li and Arora 2019, https://arxiv.org/abs/1910.07454"
 SALIMANS = "Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868, section 2.1"
+#: Of `noise`: entries of the weight, and batches.
+SIZE, BATCHES = 200, 600
 
 
 def grown(walked: Walk, lr: float, problem: Problem) -> Tensor:
@@ -43,9 +45,9 @@ def grown_with_momentum(walked: Walk, lr: float, momentum: float, problem: Probl
     return torch.stack(lengths)
 
 
-def noise(random: np.random.Generator, size: int = 200, batches: int = 600) -> Problem:
+def noise(random: np.random.Generator) -> Problem:
     """Return a weight that is pushed by fresh noise alone: ``L(w) = <z_t, w> / norm(w)``."""
-    z, w = torch.from_numpy(random.normal(size=(batches, size))), random.normal(size=size)
+    z, w = torch.from_numpy(random.normal(size=(BATCHES, SIZE))), random.normal(size=SIZE)
     return Problem(w=torch.from_numpy(w), loss=lambda w, t: (z[t] * w).sum() / w.norm(), dims=(0,))
 
 
@@ -93,7 +95,7 @@ def _growth_with_momentum(seed: int) -> float:
 def _momentum_breaks(seed: int) -> float:
     random, momentum, lr = np.random.default_rng(seed), 0.9, 0.02
     problem = noise(random)
-    taken = walk(problem, 600, lr=lr, momentum=momentum)
+    taken = walk(problem, BATCHES, lr=lr, momentum=momentum)
     start = problem.square(problem.w)
     real = problem.square(taken.weights[-1]) - start
     plain = grown(taken, lr, problem)[-1] - start
@@ -257,4 +259,4 @@ DYNAMICS = (
     ),
 )
 
-__all__ = ["DYNAMICS", "exponential", "grown", "grown_with_momentum", "noise"]
+__all__ = ["DYNAMICS", "grown", "grown_with_momentum", "noise"]

@@ -86,7 +86,7 @@ def _batch_of_one(seed: int) -> float:
 def _one_position(seed: int) -> float:
     def miss(x: Tensor, eps: float) -> float:
         x = x.flatten(1)[:, :, None, None]
-        channels = layers.LayerNormChannels(x.shape[1], eps).to(x.dtype)
+        channels = layers.LayerNormChannels(x.shape[1], eps, dtype=x.dtype)
         return _both(channels(x), _layer(x, eps)(x), plain(x, (1,), eps))
 
     return worst(miss(x, eps) for x, eps in _images(seed))

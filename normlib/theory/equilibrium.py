@@ -33,6 +33,8 @@ from normlib.theory.walking import Walk, walk
 CHAPTER = "02_scale_invariance"
 LAARHOVEN = "van Laarhoven 2017, https://arxiv.org/abs/1706.05350"
 WAN = "Wan, Zhu, Zhang and Sun 2020, https://arxiv.org/abs/2006.08419"
+#: Of `regression`: entries of the weight, samples of a batch, and batches.
+SIZE, BATCH, BATCHES = 64, 8, 400
 
 
 def length(lr: float, decay: float, spread: float, momentum: float = 0.0) -> float:
@@ -59,14 +61,6 @@ def angle(lr: float, decay: float, momentum: float = 0.0) -> float:
     return math.acos(1 - lr * decay / (1 + momentum))
 
 
-def steps_to_balance(lr: float, decay: float, momentum: float = 0.0) -> float:
-    """Return in how many steps a small deviation of the length falls to 1/e of it.
-
-    ``(1 - momentum) / (4 lr decay)``, to first order in ``lr decay``.
-    """
-    return (1 - momentum) / (4 * lr * decay)
-
-
 def next_square(square: float, lr: float, decay: float, spread: float) -> float:
     """Return the squared length after one step of SGD, from that before it.
 
@@ -75,18 +69,16 @@ def next_square(square: float, lr: float, decay: float, spread: float) -> float:
     return (1 - lr * decay) ** 2 * square + lr**2 * spread / square
 
 
-def regression(
-    random: np.random.Generator, size: int = 64, batch: int = 8, batches: int = 400
-) -> Problem:
+def regression(random: np.random.Generator) -> Problem:
     """Return a noisy regression on a normalized output: ``L = mean (<w, x> / norm(w) - y)^2``."""
-    x = torch.from_numpy(random.normal(size=(batches, batch, size)))
-    y = x[..., 0] + torch.from_numpy(random.normal(scale=4, size=(batches, batch)))
+    x = torch.from_numpy(random.normal(size=(BATCHES, BATCH, SIZE)))
+    y = x[..., 0] + torch.from_numpy(random.normal(scale=4, size=(BATCHES, BATCH)))
 
     def loss(w: Tensor, t: int) -> Tensor:
         mean: Tensor = (x[t] @ w / w.norm() - y[t]).square().mean()
         return mean
 
-    return Problem(w=torch.from_numpy(random.normal(size=size)), loss=loss, dims=(0,))
+    return Problem(w=torch.from_numpy(random.normal(size=SIZE)), loss=loss, dims=(0,))
 
 
 def settled(walked: Walk, last: int) -> tuple[float, float, float]:
@@ -141,7 +133,7 @@ SETTINGS = {0.0: (0.05, 0.2), 0.9: (0.005, 0.4)}
 def _balanced(seed: int, momentum: float) -> tuple[float, float, float]:
     lr, decay = SETTINGS[momentum]
     problem = regression(np.random.default_rng(seed))
-    return settled(walk(problem, 400, lr=lr, decay=decay, momentum=momentum), 250)
+    return settled(walk(problem, BATCHES, lr=lr, decay=decay, momentum=momentum), 250)
 
 
 def _length(seed: int, momentum: float) -> float:
@@ -219,5 +211,4 @@ EQUILIBRIUM = (
     ),
 )
 
-__all__ = ["EQUILIBRIUM", "angle", "length", "next_square", "regression", "settled",
-           "steps_to_balance"]  # fmt: skip
+__all__ = ["EQUILIBRIUM", "angle", "length", "next_square", "regression", "settled"]

@@ -17,6 +17,8 @@ CASES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((4, 3, 2, 5), (0, 2, 3)),
     ((3, 4, 3, 2), (1, 2, 3)),
 )
+#: Entries of the vectors on which derivatives are checked, which are matrices.
+SIZES = (3, 4, 12)
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def each(measure: Callable[[Example], float]) -> Callable[[int], float]:
     return residual
 
 
-def vectors(seed: int, sizes: tuple[int, ...] = (3, 4, 12)) -> Iterator[Example]:
-    """Yield vectors of these sizes, to be normalized as a whole."""
-    for d in sizes:
+def vectors(seed: int) -> Iterator[Example]:
+    """Yield a vector of each of `SIZES`, to be normalized as a whole."""
+    for d in SIZES:
         random = np.random.default_rng([seed, 99, d])
         x = draw(random, d)
         yield Example(x, (0,), x.var().item() * 10 ** random.uniform(-3, 1), random)

@@ -17,6 +17,7 @@ from normlib.layers import BatchNorm2d, LayerNorm, WeightNorm
 from normlib.projection import sphere
 from normlib.theory.identity import Identity, apart, draw, worst
 from normlib.theory.invariant_losses import Problem, by_batch, by_length, by_sample, each
+from normlib.theory.whitening import power
 
 CHAPTER = "02_scale_invariance"
 SALIMANS = "Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868"
@@ -55,9 +56,7 @@ def weight_norm_gradients(g: Tensor, v: Tensor, by_weight: Tensor) -> tuple[Tens
 def whiten(x: Tensor) -> Tensor:
     """Return ``x`` (N, D) with mean zero and the unit matrix for its (biased) covariance."""
     z = x - x.mean(0)
-    values, vectors = torch.linalg.eigh(z.T @ z / len(z))
-    white: Tensor = z @ vectors / values.sqrt() @ vectors.T
-    return white
+    return z @ power(z.T @ z / len(z), -0.5)
 
 
 def _orthogonal(problem: Problem) -> float:

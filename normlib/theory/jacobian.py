@@ -21,16 +21,18 @@ _CHAPTER = "01_projection"
 _IOFFE = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167"
 _SALIMANS = "Salimans and Kingma 2016, https://arxiv.org/abs/1602.07868"
 _XU = "Xu et al. 2019, https://arxiv.org/abs/1911.07013"
+#: Of `by_complex_step`: its square is nothing beside 1.
+STEP = 1e-30
 
 
-def by_complex_step(f: Callable[[Tensor], Tensor], x: Tensor, step: float = 1e-30) -> Tensor:
+def by_complex_step(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the Jacobian of ``f`` at the vector ``x`` without a difference that could cancel.
 
     ``f(x + i h e).imag / h`` is the derivative along ``e`` for any formula of arithmetic and roots.
 
     Source: Squire and Trapp 1998, https://doi.org/10.1137/S003614459631241X
     """
-    columns = [f(x + 1j * step * e).imag / step for e in torch.eye(len(x), dtype=x.dtype)]
+    columns = [f(x + 1j * STEP * e).imag / STEP for e in torch.eye(len(x), dtype=x.dtype)]
     return torch.stack(columns, 1)
 
 

@@ -7,6 +7,7 @@ network, images of clothes, and a normalization from the catalogue after each hi
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,14 @@ from torch.nn.functional import avg_pool2d, cross_entropy
 
 from normlib.datasets import load
 from normlib.methods import catalogue
+from normlib.theory.behind import direction
 
 DATASET = "fashion-mnist-sample"
 WIDTH = 32
 BATCH = 50
 #: Learning rate of all that is not a hidden weight: scale, shift and the output layer.
 REST = 0.1
+Optimizer = Literal["sgd", "adam"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,7 @@ class Run:
 
     Attributes:
         norm: Name in the catalogue of the normalization after both hidden layers.
-        optimizer: sgd (with ``momentum`` and ``decay`` as torch's) or adam.
+        optimizer: sgd (with ``momentum`` and ``decay`` as torch's) or adam (with neither).
         lr: Learning rate of the first step.
         growth: Its factor from a step to the next.
         decay: Weight decay.
@@ -39,10 +42,13 @@ class Run:
         scale: Factor of the weights' initial length.
         eps: Of the normalization; None for its default.
         steps: How many, each on 50 images.
+
+    Raises:
+        ValueError: another optimizer, or ``momentum`` or ``decay`` under adam.
     """
 
     norm: str
-    optimizer: str = "sgd"
+    optimizer: Optimizer = "sgd"
     lr: float = 0.1
     growth: float = 1.0
     decay: float = 0.0
@@ -51,6 +57,17 @@ class Run:
     scale: float = 1.0
     eps: float | None = None
     steps: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse what would be walked as if something else had been asked for."""
+        if self.optimizer not in get_args(Optimizer):
+            choices = " or ".join(get_args(Optimizer))
+            raise ValueError(f"optimizer={self.optimizer!r} is unknown; choose {choices}")
+        if self.optimizer == "adam" and (self.decay or self.momentum):
+            raise ValueError(
+                f"decay={self.decay} and momentum={self.momentum} are of SGD, and adam would not "
+                "look at them; leave them out or choose sgd"
+            )
 
 
 class Network(nn.Module):
@@ -88,8 +105,7 @@ class Network(nn.Module):
 
     def watched(self) -> list[nn.Parameter]:
         """Return the hidden weights; under weight normalization their directions ``v``."""
-        # A method on weights keeps what it computes the weight from; the direction comes last.
-        return [list(layer.parameters())[-1] for layer in self.hidden]
+        return [direction(layer) for layer in self.hidden]
 
 
 @dataclass(frozen=True)

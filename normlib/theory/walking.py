@@ -11,6 +11,8 @@ from torch import Tensor
 from normlib.theory.invariant_losses import Problem
 
 STEPS = 12
+#: Of Adam, as in torch: the share of its second average that stays.
+BETA2 = 0.999
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,15 @@ def walk(
 
 
 def adam(
-    problem: Problem, steps: int, *, lr: float, start: Tensor, beta2: float = 0.999
+    problem: Problem, steps: int, *, lr: float, start: Tensor
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Take ``steps`` steps of Adam without its epsilon; return weights and steps per ``lr``."""
     w, m, v = start, torch.zeros_like(start), torch.zeros_like(start)
     weights, directions = [w], []
     for t in range(1, steps + 1):
         g = problem.gradient(w, t - 1)
-        m, v = 0.9 * m + 0.1 * g, beta2 * v + (1 - beta2) * g.square()
-        directions.append(m / (1 - 0.9**t) / (v / (1 - beta2**t)).sqrt())
+        m, v = 0.9 * m + 0.1 * g, BETA2 * v + (1 - BETA2) * g.square()
+        directions.append(m / (1 - 0.9**t) / (v / (1 - BETA2**t)).sqrt())
         w = w - lr * directions[-1]
         weights.append(w)
     return weights, directions

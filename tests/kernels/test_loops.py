@@ -36,13 +36,16 @@ def both(
     """Return output, statistics and gradients, by the loops and by the formulas."""
     results, njit = [], compiling.njit
     for compiled in (True, False):
-        leaves = [t.clone().requires_grad_() for t in (x, gamma, beta) if t is not None]
-        given = dict(zip(["x", "gamma", "beta"], leaves, strict=False))
+        given = {
+            name: t.clone().requires_grad_()
+            for name, t in (("x", x), ("gamma", gamma), ("beta", beta))
+            if t is not None
+        }
         try:
             compiling.njit = njit if compiled else None
-            y, mu, sigma2 = sphere(given.pop("x"), dims, **given, eps=1e-5, centered=centered)
+            y, mu, sigma2 = sphere(dims=dims, **given, eps=1e-5, centered=centered)
             g = torch.sin(torch.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)
-            gradients = torch.autograd.grad(y, leaves, g)
+            gradients = torch.autograd.grad(y, list(given.values()), g)
         finally:
             compiling.njit = njit
         results.append([t.detach() for t in (y, mu, sigma2, *gradients)])
@@ -64,7 +67,7 @@ PATTERNS = {  # dimensions of the statistics, shape of gamma as a function of x'
 @given(
     shape=st.tuples(*[st.integers(1, 7)] * 4),
     pattern=st.sampled_from(sorted(PATTERNS)),
-    parameters=st.sampled_from(["none", "gamma", "both"]),
+    parameters=st.sampled_from(["none", "gamma", "beta", "both"]),
     centered=st.booleans(),
     channels_last=st.booleans(),
     offset=st.sampled_from([0.0, 3000.0]),
@@ -88,13 +91,23 @@ def test_loops_and_formulas_agree(
     results = both(
         x,
         dims,
-        None if parameters == "none" else gamma,
-        beta if parameters == "both" else None,
+        gamma if parameters in ("gamma", "both") else None,
+        beta if parameters in ("beta", "both") else None,
         centered,
     )
     for a, b in zip(*results, strict=True):
         scale = max(1.0, float(b.abs().max()))
-        assert float((a - b).abs().max()) <= 1e-9 * scale if offset else 1e-12 * scale
+        assert a.shape == b.shape
+        assert float((a - b).abs().max()) <= (1e-9 if offset else 1e-12) * scale
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_shift_without_a_scale_is_not_lost(pattern: str) -> None:
+    """The loops over rows once left it out, silently."""
+    (dims, of), shape = PATTERNS[pattern], (4, 3, 5, 6)
+    x, beta = torch.randn(shape), torch.randn(of(*shape))
+    y, xhat = sphere(x, dims, None, beta, eps=1e-5)[0], sphere(x, dims, eps=1e-5)[0]
+    torch.testing.assert_close(y, xhat + beta)
 
 
 def test_the_loops_are_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from normlib.layers.centering import MeanOnlyBatchNorm
+from normlib.layers.evonorm import EvoNormB0
 from normlib.layers.ghost import GhostBatchNorm
 from normlib.layers.l1 import L1BatchNorm
 from normlib.layers.noisy import NoisyBatchNorm
@@ -23,7 +24,7 @@ from tests.layers.relatives import C, drawn
 
 ALL = (
     MeanOnlyBatchNorm, BatchRenorm, GhostBatchNorm, L1BatchNorm, NoisyBatchNorm,
-    PopulationBatchNorm, PowerNorm,
+    PopulationBatchNorm, PowerNorm, EvoNormB0,
 )  # fmt: skip
 CENTERED = [cls for cls in ALL if cls is not PowerNorm]
 
@@ -32,7 +33,9 @@ CENTERED = [cls for cls in ALL if cls is not PowerNorm]
     ("make", "message"),
     [
         (lambda: PowerNorm(0), "num_features=0 is no number of channels"),
+        (lambda: EvoNormB0(0), "num_features=0 is no number of channels"),
         (lambda: L1BatchNorm(C, eps=-1e-5), "at least 0, got -1e-05"),
+        (lambda: L1BatchNorm(C, eps=math.nan), "at least 0, got nan"),
         (lambda: MeanOnlyBatchNorm(C, momentum=1.5), "momentum=1.5 is not in 0..1"),
         (lambda: PopulationBatchNorm(C, momentum=None), "momentum=None is not in 0..1"),
         (lambda: BatchRenorm(C, r_max=0.5), "r_max=0.5 is no largest factor"),
@@ -109,7 +112,7 @@ def test_a_small_spread_around_a_large_mean(cls: type[BatchRelative]) -> None:
 @pytest.mark.parametrize("cls", ALL)
 def test_reset_and_text(cls: type[BatchRelative]) -> None:
     layer = cls(C)
-    layer(drawn(6, C).float()).sum().backward()
+    layer(drawn(6, C, 3).float()).sum().backward()
     fresh = cls(C).state_dict()
     assert any(not torch.equal(v, fresh[k]) for k, v in layer.state_dict().items())
     layer.reset_parameters()

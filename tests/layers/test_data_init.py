@@ -163,6 +163,12 @@ REFUSED = {
 }  # fmt: skip
 
 
+def test_a_sample_without_a_batch_is_refused() -> None:
+    model = weight_norm(nn.Linear(3, 4))
+    with pytest.raises(NormlibError, match=r"shape \(4,\), of a single sample; give a batch"):
+        initialize_from_data(model, torch.ones(3))
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_and_nothing_is_changed(case: str) -> None:
     make, message = REFUSED[case]

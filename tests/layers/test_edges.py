@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import normlib
 from tests.layers.table import CLASSES, SUBJECT
 
 Outcome = tuple[str, object]
@@ -69,6 +71,7 @@ EDGES = {
     "batch2d given 3 dimensions": ("BatchNorm2d", (4,), {}, _ramp(2, 4, 2)),
     "batch1d given 4 dimensions": ("BatchNorm1d", (4,), {}, _ramp(2, 4, 2, 2)),
     "batch3d given 4 dimensions": ("BatchNorm3d", (4,), {}, _ramp(2, 4, 2, 2)),
+    "batch2d eps of zero": ("BatchNorm2d", (4,), {"eps": 0.0}, _ramp(2, 4, 2, 2)),
     "batch2d constant": ("BatchNorm2d", (4,), {}, _zeros(2, 4, 2, 2) + 3),
     "layer empty": ("LayerNorm", (4,), {}, _zeros(0, 4)),
     "layer of nothing": ("LayerNorm", (0,), {}, _zeros(3, 0)),
@@ -130,6 +133,24 @@ def test_same_value_or_same_kind_of_error(name: str, training: bool) -> None:
         assert str(ours[1]), "an error without a text"
     else:
         torch.testing.assert_close(ours[1], theirs[1], rtol=1e-11, atol=1e-11, equal_nan=True)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: normlib.BatchNormMinus(5),
+        lambda: normlib.BatchNormMinus(5, track_running_stats=False),
+        lambda: normlib.AdaBatchNorm(5, affine=False),
+    ],
+)
+def test_what_torch_has_not_refuses_other_channels(
+    make: Callable[[], nn.Module], training: bool
+) -> None:
+    """torch's BatchNorm2d takes them where it has neither parameters nor running averages."""
+    layer = make().train(training)
+    with pytest.raises(RuntimeError, match=r"5 channels in dimension 1.*\(4, 3, 2, 2\)"):
+        layer(torch.zeros(4, 3, 2, 2))
 
 
 @pytest.mark.parametrize("cls", ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"])

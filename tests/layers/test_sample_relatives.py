@@ -249,6 +249,15 @@ def test_dynamic_tanh_of_tokens_is_that_of_images_with_channels_moved() -> None:
     torch.testing.assert_close(tokens(x), images(x.movedim(-1, 1)).movedim(1, -1), **EXACT)
 
 
+# LayerNorm over channels
+
+
+def test_layer_norm_over_channels_has_a_device_and_a_type() -> None:
+    layer = normlib.LayerNormChannels(4, 1e-3, device="meta", dtype=torch.bfloat16)
+    assert {(p.device.type, p.dtype) for p in layer.parameters()} == {("meta", torch.bfloat16)}
+    assert layer.norm.eps == 1e-3
+
+
 # All
 
 
@@ -294,7 +303,6 @@ ERRORS = {
     "groups=0 does not divide 4": lambda: EvoNormS0(4, groups=0),
     "each of 4 groups holds one value": lambda: EvoNormS0(4, groups=4)(_input(3, 4).float()),
     "momentum=1.5 is not in 0..1": lambda: EvoNormB0(4, momentum=1.5),
-    "more than 1 value per channel": lambda: EvoNormB0(4)(torch.ones(1, 4, 1)),
     "expected an input of shape (N, 4, L, ...), got (3, 4)": lambda: EvoNormB0(4)(_input(3, 4)),
     "expected an input of shape (N, 4, ...), got (3, 5)": lambda: FilterResponseNorm(4)(
         _input(3, 5)

@@ -113,6 +113,17 @@ def test_narrow_types(name: str, layer: str, dtype: torch.dtype) -> None:
         assert parameter.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("layer", ["linear", "conv2d"])
+@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].steps == 0])
+def test_half_precision_is_rounded_once(name: str, layer: str, dtype: torch.dtype) -> None:
+    """Half a unit in the last place: neither length nor gain is rounded on the way."""
+    module = build(name, layer, training=False, dtype=dtype)
+    expected = torch.from_numpy(formula(name, module))
+    error = (module.weight.double() - expected).abs() / expected.abs()
+    assert error.max() <= torch.finfo(dtype).eps / 2 * 1.01
+
+
 @COMPILER
 @pytest.mark.parametrize(
     ("name", "training"), [*((n, True) for n in ONE_EACH), ("spectral", False)]

@@ -95,6 +95,7 @@ ELSEWHERE = {
     "someone watches": lambda: (watched(), images((3, 5, 8, 6))),
     "subclass": lambda: (Subclass(5).double(), images((3, 5, 8, 6))),
     "no parameters": lambda: (BatchNorm2d(5, affine=False).double(), images((3, 5, 8, 6))),
+    "no bias": lambda: (BatchNorm2d(5, bias=False).double(), images((3, 5, 8, 6))),
     "contiguous": lambda: (norm(5), images((3, 5, 8, 6)).contiguous()),
     "half precision": lambda: (norm(5, torch.bfloat16), images((3, 5, 8, 6), torch.bfloat16)),
     "torch's": lambda: (nn.BatchNorm2d(5).double(), images((3, 5, 8, 6))),
@@ -137,3 +138,31 @@ def test_statistics_alone_have_a_gradient() -> None:
     (found,) = torch.autograd.grad(mu.sum() + sigma2.sum(), x)
     expected = (1 + 2 * (x - x.mean((0, 2, 3), keepdim=True))) / 48
     assert torch.allclose(found, expected, rtol=1e-12)
+
+
+def test_a_batch_of_gradients(fused: list[str]) -> None:
+    """By autograd itself and by torch.func, neither of which the loops can read."""
+    layer, x = norm(5), images((3, 5, 8, 6)).requires_grad_()
+    y, leaves = norm_then_pool(layer, MaxPoolReLU(), x), [x, *layer.parameters()]
+    gs = torch.randn(4, *y.shape, dtype=y.dtype)
+
+    def gradients(g: Tensor, batched: bool = False) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(y, leaves, g, retain_graph=True, is_grads_batched=batched)
+
+    expected = [torch.stack(each) for each in zip(*(gradients(g) for g in gs), strict=True)]
+    for found in (gradients(gs, batched=True), torch.func.vmap(gradients)(gs)):
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b)
+    assert fused
+
+
+def test_second_derivatives_where_the_input_has_none(fused: list[str]) -> None:
+    layer, x = norm(5), images((3, 5, 8, 6))
+    found = []
+    for y in (norm_then_pool(layer, MaxPoolReLU(), x), MaxPoolReLU()(layer(x))):
+        parameters = list(layer.parameters())
+        first = torch.autograd.grad(y.square().sum(), parameters, create_graph=True)
+        found.append(torch.autograd.grad(sum(g.square().sum() for g in first), parameters))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
+    assert fused

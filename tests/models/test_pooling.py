@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from normlib import kernels
@@ -73,6 +74,30 @@ def test_second_derivatives(shape: tuple[int, ...]) -> None:
 def test_elsewhere_torch_does_it(x: Tensor) -> None:
     assert not applies(x) or x.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(MaxPoolReLU()(x), torch.relu(F.max_pool2d(x, 2)))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 7)], ids=str)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_batch_of_gradients(size: tuple[int, int], again: bool) -> None:
+    """By autograd itself and by torch.func, neither of which the loops can read."""
+    x = torch.randn(3, 2, *size, dtype=torch.double).to(memory_format=torch.channels_last)
+    y = MaxPoolReLU()(x.requires_grad_())
+    gs = torch.randn(4, *y.shape, dtype=torch.double)
+
+    def gradient(g: Tensor, batched: bool = False) -> Tensor:
+        return torch.autograd.grad(
+            y, x, g, retain_graph=True, create_graph=again, is_grads_batched=batched
+        )[0]
+
+    expected = torch.stack([gradient(g) for g in gs])
+    assert torch.equal(gradient(gs, batched=True), expected)
+    assert torch.equal(torch.func.vmap(gradient)(gs), expected)
+
+
+def test_a_tensor_without_memory() -> None:
+    with FakeTensorMode():
+        x = torch.randn(2, 3, 8, 6).to(memory_format=torch.channels_last)
+        assert MaxPoolReLU()(x).shape == (2, 3, 4, 3)
 
 
 def test_transformed_and_compiled() -> None:

@@ -190,8 +190,13 @@ def test_layers_that_are_left_alone() -> None:
     assert adapt(model, [TARGET], only=lambda name: name != "9") is model
     moved = {n.partition(".")[0] for n, v in model.state_dict().items() if not v.equal(before[n])}
     assert moved == {"4"}
-    with pytest.raises(NormlibError, match="frozen; unfreeze"):
+    with pytest.raises(NormlibError, match="every AdaBatchNorm or AutoDIAL layer is frozen; unfr"):
         adapt(freeze(model), [TARGET])
+    with pytest.raises(NormlibError, match="layer that only= accepts is frozen; unfreeze"):
+        adapt(model, [TARGET], only=lambda name: name == "1")
+    unfrozen = nn.Sequential(model, nn.BatchNorm2d(3))  # which adapt would leave alone, too
+    with pytest.raises(NormlibError, match="every AdaBatchNorm or AutoDIAL layer is frozen"):
+        adapt(unfrozen, [TARGET])
 
 
 def test_batches_are_sent_as_the_caller_says() -> None:

@@ -283,6 +283,10 @@ class Activated(nn.BatchNorm2d):
         (conv_net, "group", {"only": lambda name: False}, "only= accepts none"),
         (conv_net, "gruop", {}, "did you mean group"),
         (conv_net, "group", {"groups": 5}, r"'1': groups=5 does not divide 32.*only=lambda"),
+        (conv_net, "none", {"groups": 3}, r"'none' takes no options here, got groups=3"),
+        (conv_net, "batch", {"groups": 2, "eps": 0.1}, r"takes eps here, got groups=2; leave"),
+        (conv_net, "torch:batch", {"groups": 2}, r"'torch:batch' takes eps here, got groups=2"),
+        (conv_net, "affine", {"eps": 0.1}, r"'affine' takes no options here, got eps=0\.1"),
         (conv_net, "layer", {"example": 3}, "example=3 is no input"),
         (conv_net, "layer", {"example": normal(1, 2, 6, 6)}, "does not go through the model"),
         (Activated(8), "group", {}, "a forward of its own"),
@@ -307,6 +311,23 @@ def test_unknown_options_are_refused() -> None:
         convert(conv_net(), "group", exmaple=1)
     with pytest.raises(CatalogueError, match="unknown"):
         convert(conv_net(), "no-such")
+
+
+class Aside(nn.Module):
+    """A norm that nothing reaches, beside one that something does."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.used, self.aside = nn.BatchNorm2d(4), norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x)
+
+
+@pytest.mark.parametrize("norm", [nn.LocalResponseNorm(2), nn.LayerNorm([3, 4])], ids=str)
+def test_an_example_that_does_not_reach_a_norm_is_not_asked_for_again(norm: nn.Module) -> None:
+    with pytest.raises(NormlibError, match=r"'aside'.*example does not reach it; give one that"):
+        convert(Aside(norm), "group", groups=2, example=torch.zeros(2, 4, 3, 3))
 
 
 def test_none_leaves_the_identity() -> None:

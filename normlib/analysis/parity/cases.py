@@ -50,6 +50,27 @@ class Case:
         """``method/train/input`` or ``method/eval/input``; only batch has both."""
         return f"{self.method}/{'train' if self.training else 'eval'}/{self.input}"
 
+    @property
+    def grouped(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """A shape to view ``x`` in, and its axes over which the statistics are taken."""
+        whole: tuple[int, ...] = self.x.shape
+        n, c, height, width = whole
+        split = (n, self.groups, c // self.groups, height, width)
+        return {
+            "batch": (whole, (0, 2, 3)),
+            "layer": (whole, (1, 2, 3)),
+            "rms": (whole, (1, 2, 3)),
+            "layer-channels": (whole, (1,)),
+            "rms-channels": (whole, (1,)),
+            "group": (split, (2, 3, 4)),
+            "instance": (split, (2, 3, 4)),
+        }[self.method]
+
+    @property
+    def centered(self) -> bool:
+        """Whether the mean is taken away."""
+        return not self.method.startswith("rms")
+
     def arrays(self) -> dict[str, Array]:
         """Return every array under its name."""
         names = ("x", "gamma", "beta", "running_mean", "running_var", "gy", "u")

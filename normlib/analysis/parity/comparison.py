@@ -71,22 +71,15 @@ def condition(case: Case) -> float:
 
     Centering loses the digits that ``x`` and its mean share: ``max |x| / s`` with ``s`` the
     smallest ``sqrt(sigma2 + eps)``. About 10 for ordinary inputs, 1e5 for a mean of 3000 with a
-    standard deviation of 0.01: no algorithm that starts from the rounded mean does better.
+    standard deviation of 0.01: no algorithm that starts from the rounded mean does better. That
+    factor over 10 is returned; without centering nothing cancels, and it is 1.
     """
-    return max(1.0, float(np.abs(case.x).max() / _smallest_scale(case)) / 10)
-
-
-def _smallest_scale(case: Case) -> float:
-    axes = {"batch": (0, 2, 3), "instance": (2, 3), "layer": (1, 2, 3)}.get(case.method, (1,))
-    if case.method.startswith("rms"):
-        return float(np.sqrt((case.x**2).mean() + case.eps))
-    if case.method == "group":
-        n, c, height, width = case.x.shape
-        grouped = case.x.reshape(n, case.groups, c // case.groups, height, width)
-        return float(np.sqrt(grouped.var((2, 3, 4)).min() + case.eps))
-    if case.method == "batch" and not case.training:
-        return float(np.sqrt(case.running_var.min() + case.eps))
-    return float(np.sqrt(case.x.var(axes).min() + case.eps))
+    if not case.centered:
+        return 1.0
+    shape, axes = case.grouped
+    fixed = case.method == "batch" and not case.training
+    sigma2 = case.running_var if fixed else case.x.reshape(shape).var(axes)
+    return max(1.0, float(np.abs(case.x).max() / np.sqrt(sigma2.min() + case.eps)) / 10)
 
 
 def biased_running_variance(case: Case) -> Array:

@@ -23,15 +23,7 @@ def second_derivative(case: Case, *, held: bool) -> NDArray[Any]:
 
     x = torch.from_numpy(case.x.copy()).requires_grad_()
     gy, u, gamma = (torch.from_numpy(a.copy()) for a in (case.gy, case.u, case.gamma))
-    n, c, height, width = x.shape
-    split = (n, case.groups, c // case.groups, height, width)
-    shape, dims = {
-        "batch": (x.shape, (0, 2, 3)),
-        "layer": (x.shape, (1, 2, 3)),
-        "layer-channels": (x.shape, (1,)),
-        "group": (split, (2, 3, 4)),
-        "instance": (split, (2, 3, 4)),
-    }[case.method]
+    shape, dims = case.grouped
     a = x.reshape(shape)
     mu = a.mean(dims, keepdim=True)
     around = mu.detach() if held else mu

@@ -46,19 +46,8 @@ def results(case: Case) -> dict[str, Array]:
 
 
 def _projected(case: Case, x: Array, h: Array, u: Array) -> tuple[Array, ...]:
-    n, c, height, width = x.shape
-    split = (n, case.groups, c // case.groups, height, width)
-    grouped, axes = {
-        "batch": (x.shape, (0, 2, 3)),
-        "layer": (x.shape, (1, 2, 3)),
-        "rms": (x.shape, (1, 2, 3)),
-        "layer-channels": (x.shape, (1,)),
-        "rms-channels": (x.shape, (1,)),
-        "group": (split, (2, 3, 4)),
-        "instance": (split, (2, 3, 4)),
-    }[case.method]
-    centered = not case.method.startswith("rms")
-    z, h, u = (array.reshape(grouped) for array in (x, h, u))
+    (shape, axes), centered = case.grouped, case.centered
+    z, h, u = (array.reshape(shape) for array in (x, h, u))
 
     def mean(array: Array) -> Array:
         return np.asarray(array.mean(axes, keepdims=True))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from normlib.layers.relative import over_batch
+from normlib.layers.running import over_batch
 
 
 class Moments:

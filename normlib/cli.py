@@ -8,12 +8,15 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from normlib import paths
 from normlib.errors import NormlibError
+
+if TYPE_CHECKING:
+    from normlib.sweep import Outcome
 
 GROUPS = {
     "book": "normlib.book.commands",
@@ -93,8 +96,8 @@ def run(
 ) -> None:
     """Compute the runs of a plan that have no record yet; what is interrupted resumes."""
     from normlib.records import Store
-    from normlib.sweep import Outcome, compute, named
     from normlib.sweep import budget as budgets
+    from normlib.sweep import named
 
     chosen = named(plan).experiments
     seconds = None if budget is None else budgets.seconds(budget)
@@ -108,29 +111,13 @@ def run(
             )
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device {device!r:.40} is unknown; choose cpu or cuda")
-    store = Store.default(adopt=adopt)
-    how: Callable[..., Outcome] = compute
-    if scheduler is not None:
-        from normlib.sweep import cluster
-
-        how = functools.partial(cluster.compute, scheduler=scheduler)
     if device == "cuda" and (replicas, workers, scheduler, trainer) == (None,) * 4:
         from normlib.sweep.replicas import REPLICAS
 
         replicas = REPLICAS
-    if replicas is not None:
-        for option, value in (("workers", workers), ("scheduler", scheduler), ("trainer", trainer)):
-            if value is not None:
-                raise UsageError(
-                    f"--replicas and --{option} exclude each other: replicas are runs of this "
-                    "process; leave out one"
-                )
-        from normlib.sweep import replicas as in_turn
-
-        how = functools.partial(in_turn.compute, replicas=replicas)
-    else:
-        how = functools.partial(how, workers=workers, trainer=trainer)
-    outcome = how(
+    store = Store.default(adopt=adopt)
+    compute = _computing(replicas, workers=workers, scheduler=scheduler, trainer=trainer)
+    outcome = compute(
         chosen,
         store,
         threads=threads,
@@ -166,14 +153,14 @@ def run(
 @records_app.command("check")
 def check_records() -> None:
     """Validate every file of every folder of records; exit code 1 if there is a problem."""
-    from normlib.datasets import OFFICIAL
+    from normlib.datasets import INFO
     from normlib.records import Store
     from normlib.records.check import check
     from normlib.sweep import PLANS
     from normlib.sweep.listing import table
 
     store = Store.default()
-    valid, problems = check(store, OFFICIAL)
+    valid, problems = check(store, INFO)
     typer.echo(table(PLANS.values(), store))
     for problem in problems:
         typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
@@ -226,12 +213,12 @@ def adopt_records(
     ] = None,
 ) -> None:
     """Move your own valid runs into data/runs (from elsewhere: copy), overwriting nothing."""
-    from normlib.datasets import OFFICIAL
+    from normlib.datasets import INFO
     from normlib.records import Store
     from normlib.records.adopt import adopt
 
     own = paths.local() / "runs"
-    done = adopt(source or own, Store.default(adopt=True), OFFICIAL, move=source is None)
+    done = adopt(source or own, Store.default(adopt=True), INFO, move=source is None)
     for problem in done.problems:
         typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
     typer.echo(
@@ -258,6 +245,31 @@ def export_records(
         typer.echo(f"error: {_relative(problem.path)}: {problem.reason}", err=True)
     typer.echo(f"{file}: {done.rows} rows from {done.records} records")
     raise typer.Exit(1 if done.problems else 0)
+
+
+def _computing(
+    replicas: int | None, *, workers: int | None, scheduler: str | None, trainer: str | None
+) -> "Callable[..., Outcome]":
+    """Return what computes runs: this process in turn, a cluster, or processes of this machine."""
+    if replicas is not None:
+        for option, value in (("workers", workers), ("scheduler", scheduler), ("trainer", trainer)):
+            if value is not None:
+                raise UsageError(
+                    f"--replicas and --{option} exclude each other: replicas are runs of this "
+                    "process; leave out one"
+                )
+        from normlib.sweep import replicas as in_turn
+
+        return functools.partial(in_turn.compute, replicas=replicas)
+    if scheduler is not None:
+        from normlib.sweep import cluster
+
+        return functools.partial(
+            cluster.compute, scheduler=scheduler, workers=workers, trainer=trainer
+        )
+    from normlib.sweep import compute
+
+    return functools.partial(compute, workers=workers, trainer=trainer)
 
 
 def _command(*words: str, **options: str | int | None) -> str:

@@ -1,8 +1,8 @@
 """Benchmarks beside peers: layers against ``torch.nn``, our sweep against plain scripts.
 
-`timing` holds the statistics, `result` what is reported, `layers` and `training` the two
-benchmarks. Whatever is timed runs in a process of its own (`layer_process`, `engine_process` and
-the scripts in ``peers``), so this process imports no framework.
+The six parts are `layers`, `methods`, `training`, `two_layers`, `resnets` and `replicas`; `timing`
+holds the statistics and `result` what is reported. Whatever is timed runs in a process of its own:
+one of the modules named ``*_process``, or a script of ``peers``.
 """
 
 from normlib.bench.result import BenchError, Result

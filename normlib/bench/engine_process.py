@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from normlib.bench import resnets, training, two_layers
+from normlib.bench.images import as_set
 from normlib.datasets import ImageSet
 from normlib.engine import train
 
@@ -26,7 +27,7 @@ def image_set(file: Path) -> ImageSet:
     with np.load(file) as arrays:
         images, labels = arrays["images"], arrays["labels"]
     images = images if images.ndim == 4 else images[:, np.newaxis]
-    return ImageSet("bench", "train", images, labels, "", tuple("0123456789"))
+    return as_set(images, labels)
 
 
 def main() -> None:

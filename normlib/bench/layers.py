@@ -1,12 +1,11 @@
 """Our layers against ``torch.nn``'s: time forward and backward, and bytes saved for backward."""
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from normlib.bench import processes
+from normlib.bench import compiler, processes
 from normlib.bench.layer_process import Name
 from normlib.bench.result import Result, less_is_better
 from normlib.bench.timing import geometric_mean
@@ -98,7 +97,7 @@ def results(cases: Sequence[Case]) -> list[Result]:
 
 def modes(report: Callable[[str], None]) -> list[str]:
     """Return the modes that can be timed here: eager and, with a C++ compiler, compiled."""
-    if shutil.which("g++") or shutil.which("clang++"):
+    if compiler.found():
         return ["eager", "compiled"]
     report("no C++ compiler: compiled layers are left out")
     return ["eager"]

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from normlib.bench.layer_process import CATALOGUE
-from normlib.bench.layers import Case, modes, timed
+from normlib.bench.layers import PAIRS, Case, modes, timed
 from normlib.bench.result import Result, less_is_better
 from normlib.bench.timing import geometric_mean
 from normlib.methods import Method, catalogue
 from normlib.methods.frameworks import TORCH
 
 SHAPE = (50, 64, 16, 16)
-PAIRS = 20
 GOALS = {"one set of statistics": 1 / 2, "several sets of statistics": 1 / 3}
 """Compiled, of torch's BatchNorm: at most two and at most three times its time."""
 

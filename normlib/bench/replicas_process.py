@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import torch
 
+from normlib.bench.images import CIFAR, as_set, drawn
 from normlib.bench.resnets import experiment
-from normlib.bench.step_process import random_images
 from normlib.engine.device import usable
 from normlib.engine.lane import Lane
 from normlib.engine.processor import processor
@@ -35,7 +35,7 @@ def measure(
         where = usable(device)
     except NormlibError:
         return None
-    data = random_images((warmup + steps + 1) * batch_size)  # its epoch does not end
+    data = as_set(*drawn((warmup + steps + 1) * batch_size, CIFAR))  # its epoch does not end
     with processor(1, where), torch.random.fork_rng():
         lanes = []
         for seed in range(replicas):

@@ -10,6 +10,7 @@ import numpy as np
 
 from normlib.bench import processes
 from normlib.bench.contender import PEERS, ROUNDS, Contender, medians
+from normlib.bench.images import CIFAR, drawn
 from normlib.bench.result import Result, less_is_better, more_is_better
 from normlib.records import Experiment
 from normlib.sweep.plans import PLANS
@@ -36,13 +37,9 @@ def experiment(network: str, norm: str = "batch", batch_size: int = BATCH_SIZE) 
 
 
 def write_data(file: Path, count: int) -> None:
-    """Write ``count`` random images of CIFAR-10's shape; the speed does not depend on them."""
-    random = np.random.default_rng(0)
-    np.savez(
-        file,
-        images=random.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8),
-        labels=random.integers(0, 10, count, dtype=np.uint8),
-    )
+    """Write ``count`` random images of CIFAR-10's shape."""
+    images, labels = drawn(count, CIFAR)
+    np.savez(file, images=images, labels=labels)
 
 
 def contenders(network: str, data: Path, warmup: int, steps: int) -> tuple[Contender, Contender]:

@@ -10,13 +10,12 @@ import json
 import statistics
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from normlib.bench import timing
+from normlib.bench.images import CIFAR, as_set, drawn
 from normlib.bench.resnets import BATCH_SIZE, experiment
-from normlib.datasets import ImageSet
 from normlib.engine import initial_arrays
 from normlib.engine.lane import Lane
 from normlib.engine.optimizer import Optimizer
@@ -28,19 +27,6 @@ from normlib.records import Experiment
 WARMUP = 2
 
 
-def random_images(count: int) -> ImageSet:
-    """Return random images of CIFAR-10's shape."""
-    random = np.random.default_rng(0)
-    return ImageSet(
-        "bench",
-        "train",
-        random.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8),
-        random.integers(0, 10, count, dtype=np.uint8),
-        "",
-        tuple("0123456789"),
-    )
-
-
 class Bare:
     """Forward, backward and update on one batch, again and again."""
 
@@ -49,7 +35,7 @@ class Bare:
         # torch's stubs have no overload of `to` with a memory format alone.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = Optimizer(timed, self.model.parameters())
-        x = torch.rand(BATCH_SIZE, 3, 32, 32)
+        x = torch.rand(BATCH_SIZE, *CIFAR)
         self.x = x.contiguous(memory_format=torch.channels_last)
         self.y = torch.arange(BATCH_SIZE) % 10
 
@@ -63,7 +49,7 @@ class Bare:
 def measure(network: str, pairs: int) -> dict[str, float]:
     """Return what the module's docstring says."""
     timed = experiment(network)
-    data = random_images((pairs + WARMUP + 1) * BATCH_SIZE)  # its epoch does not end
+    data = as_set(*drawn((pairs + WARMUP + 1) * BATCH_SIZE, CIFAR))  # its epoch does not end
     with processor(1), torch.random.fork_rng():
         lane = Lane(steps(timed, torch.device("cpu"), data=(data, data)), torch.device("cpu"))
         candidates: dict[str, Callable[[], object]] = {"ours": lane.advance, "bare": Bare(timed)}

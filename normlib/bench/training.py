@@ -1,7 +1,6 @@
 """Our sweep against plain scripts: images per second in training the plan's CNN with BatchNorm."""
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -9,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from normlib.bench import compiler
 from normlib.bench.contender import PEERS, ROUNDS, Contender, medians
+from normlib.bench.images import drawn
 from normlib.bench.result import Result, more_is_better
 from normlib.datasets import MissingDatasetError, load
 from normlib.records import Experiment
@@ -32,9 +33,7 @@ def write_data(file: Path, count: int) -> str:
         found = load("fashion-mnist", "train")
         images, labels, name = found.images[:, 0], found.labels, "Fashion-MNIST"
     except MissingDatasetError:
-        random = np.random.default_rng(0)
-        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = random.integers(0, 10, count, dtype=np.uint8)
+        images, labels = drawn(count, (28, 28))
         name = "random images of Fashion-MNIST's shape"
     chosen = np.arange(count) % len(labels)
     np.savez(file, images=images[chosen], labels=labels[chosen])
@@ -67,7 +66,7 @@ def contenders(data: Path, warmup: int, steps: int) -> dict[str, Contender]:
             plain,
         ),
     }
-    if shutil.which("g++") or shutil.which("clang++"):
+    if compiler.found():
         compiled = [*ours, "--compiled"]
         found["compiled"] = Contender(
             "our sweep, compiled", [compiled, compiled], surroundings(threads=1)

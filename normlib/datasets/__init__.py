@@ -5,12 +5,11 @@ Importing it imports neither torch nor an image decoder.
 
 from normlib.datasets.errors import DatasetError, MissingDatasetError
 from normlib.datasets.imageset import ImageSet, content_hash
-from normlib.datasets.info import INFO, OFFICIAL, SPLITS, Info, Split
+from normlib.datasets.info import INFO, SPLITS, Info, Split
 from normlib.datasets.loading import load
 
 __all__ = [
     "INFO",
-    "OFFICIAL",
     "SPLITS",
     "DatasetError",
     "ImageSet",

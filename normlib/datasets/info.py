@@ -191,7 +191,3 @@ _TABLE = (
 )
 
 INFO: Mapping[str, Info] = MappingProxyType({info.name: info for info in _TABLE})
-OFFICIAL: Mapping[str, Mapping[Split, str]] = MappingProxyType(
-    {info.name: info.sha256 for info in _TABLE}
-)
-"""The content hashes by name, which a record's data are compared with."""

@@ -8,7 +8,7 @@ from torch import Tensor
 WARM = 3
 """So many updates are made before one is recorded: libraries and the optimizer set up in them."""
 UNCAPTURED = ("decorrelated",)
-"""Norms that wait for the device in an update: `torch.linalg.eigh` looks whether it succeeded."""
+"""Norms whose update synchronizes with the device: `torch.linalg.eigh` checks if it converged."""
 
 
 class Captured:

@@ -1,6 +1,7 @@
 """Networks that were trained apart from the one whose hallucinations they are shown."""
 
 import hashlib
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ _PATIENCE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A trained network in evaluation mode, and its accuracy on the test images, in 0 to 1."""
+    """A trained network in evaluation mode, and its accuracy on the test images, in 0 to 1.
+
+    The accuracy of one that diverged is NaN: of what it gives, the first class is the largest.
+    """
 
     network: nn.Module
     accuracy: float
@@ -92,5 +96,6 @@ def _trained(experiment: Experiment, device: torch.device, state: Path) -> Judge
     with torch.random.fork_rng([]):  # `train` has its own; what `build` draws is overwritten
         network = build(experiment)
     network.load_state_dict(values)
-    accuracy = record.history["test_accuracy"][-1]
-    return Judge(network.to(device).eval(), float("nan") if accuracy is None else float(accuracy))
+    finished = record.status == "finished"
+    accuracy = record.history["test_accuracy"][-1] if finished else math.nan
+    return Judge(network.to(device).eval(), accuracy)

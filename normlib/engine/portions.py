@@ -36,7 +36,7 @@ class Portions:
 def portions(experiment: Experiment, available: int) -> Portions:
     """Return the portions of ``available`` training images that ``experiment`` asks for.
 
-    Raises NormlibError if there are too few, or fewer than in a batch, and that is dropped.
+    Raises NormlibError if there are too few, or if ``last_batch='drop'`` would drop the only batch.
     """
     left = available - experiment.validation_size
     size = left if experiment.train_size is None else experiment.train_size

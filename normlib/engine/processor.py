@@ -1,7 +1,7 @@
 """How processor and GPU compute during a run, and as they did before once the run is over."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
@@ -9,19 +9,17 @@ import torch
 TF32 = "convolutions"
 """What a GPU computes with factors rounded to 10 bits of mantissa; a record on one says so."""
 
-
 CPU = torch.device("cpu")
 
 
 @contextmanager
 def processor(threads: int, device: torch.device = CPU) -> Iterator[None]:
-    """Compute with so many threads, and take numbers too small for full precision for zero.
+    """Compute with ``threads`` threads and flush denormal numbers to zero.
 
-    Momentum of a unit that died decays into such numbers, which a CPU computes slowly. On a GPU,
-    take the same kernels every time (the fastest for a shape may differ between runs), for
-    convolutions those in TF32, for products of matrices those in float32: PyTorch's defaults,
-    stated here so that nobody's own change a record unseen. All are settings of the whole thread or
-    process, so whoever called gets their own back.
+    The momentum of a unit that died decays into them, and a CPU computes them slowly. On a GPU,
+    always take the same kernels, with TF32 in convolutions and float32 in matrix products:
+    PyTorch's defaults, set here so that a caller's own settings never change a record unnoticed.
+    All are settings of the whole thread or process, so whoever called gets their own back.
     """
     before, flushed = torch.get_num_threads(), _flushes()
     torch.set_num_threads(threads)
@@ -36,18 +34,32 @@ def processor(threads: int, device: torch.device = CPU) -> Iterator[None]:
 
 @contextmanager
 def _gpu() -> Iterator[None]:
-    # torch's stubs know neither ``conv`` nor ``fp32_precision``.
+    # torch's stubs know neither ``conv``, ``matmul`` nor ``fp32_precision``.
     cudnn: Any = torch.backends.cudnn
     matmul: Any = torch.backends.cuda.matmul
-    parts = (cudnn.conv, cudnn.rnn, matmul)
+    mkldnn: Any = torch.backends.mkldnn
+    # Each precision has an older name and a newer one. To read the older raises where they
+    # disagree; to set it sets the newer, too, and that of a matmul the CPU's as well.
+    parts = (cudnn.conv, cudnn.rnn, matmul, mkldnn.matmul)
     before = [part.fp32_precision for part in parts]
-    cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = "tf32"  # or `flags` finds them mixed
-    matmul.allow_tf32 = False  # which sets torch's newer name, too
+    older = None
+    with suppress(RuntimeError):
+        older = "high" if matmul.allow_tf32 else "highest"
+    with suppress(RuntimeError):
+        older = torch.get_float32_matmul_precision()  # which knows "medium", too
+    for precision in ("tf32", "ieee"):  # whichever the older name agrees with: `flags` reads it
+        cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = precision
+        with suppress(RuntimeError):
+            _ = cudnn.allow_tf32
+            break
+    matmul.allow_tf32 = False
     flags = {"enabled": True, "deterministic": True, "benchmark": False, "allow_tf32": True}
     try:
         with cudnn.flags(**flags, fp32_precision=None):
             yield
     finally:
+        if older is not None:
+            torch.set_float32_matmul_precision(older)
         for part, precision in zip(parts, before, strict=True):
             part.fp32_precision = precision
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from normlib.datasets import ImageSet
 from normlib.records import Experiment, Record
 from normlib.records.arrays import described, pack
 from normlib.records.fingerprint import code_state
@@ -73,15 +74,16 @@ def finish(
     environment: Mapping[str, Any],
     started: str,
     *,
-    dataset: Mapping[str, str],
+    data: tuple[ImageSet, ImageSet],
     probes: Sequence[str] = (),
     arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> Record:
     """Return the record of a run that has ended.
 
-    ``dataset`` names the data set and the hashes of its splits; ``started`` comes from ``now``;
-    ``arrays`` are what ``probes`` left.
+    ``data`` are the training and the test set; ``started`` comes from ``now``; ``arrays`` are what
+    ``probes`` left.
     """
+    training, test = data
     packed = pack(arrays or {}) if probes else None
     return Record(
         schema=1,
@@ -89,7 +91,11 @@ def finish(
         status="diverged" if history.diverged else "finished",
         experiment=experiment,
         history={name: list(column) for name, column in history.columns.items()},
-        dataset=dict(dataset),
+        dataset={
+            "name": training.name,
+            "train_sha256": training.sha256,
+            "test_sha256": test.sha256,
+        },
         environment=dict(environment),
         code=code_state(),
         started=started,

@@ -5,8 +5,9 @@ import weakref
 import torch
 from torch import Tensor
 
-from normlib.datasets import INFO, ImageSet
+from normlib.datasets import ImageSet
 from normlib.engine.portions import Indices
+from normlib.engine.scaling import scaling
 from normlib.records import Experiment
 
 _placed: "weakref.WeakKeyDictionary[ImageSet, dict[torch.device, tuple[Tensor, Tensor]]]" = (
@@ -22,10 +23,7 @@ class Resident:
 
     def __init__(self, data: ImageSet, device: torch.device, experiment: Experiment) -> None:
         self.images, self.labels = _place(data, device)
-        info = INFO[experiment.dataset]
-        standard = experiment.input_scaling == "standard"
-        mean = [255 * m for m in info.mean] if standard else [0.0] * info.shape[0]
-        std = [255 * s for s in info.std] if standard else [255.0] * info.shape[0]
+        mean, std = scaling(experiment)
         self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self.std = torch.tensor(std, device=device).view(-1, 1, 1)
 

@@ -47,15 +47,15 @@ def shapes(experiment: Experiment) -> dict[str, Shape]:
 
 def _cnn(experiment: Experiment, image: Shape) -> tuple[dict[str, Shape], int]:
     """Return the convolution's parameters, and how many features reach the next layer."""
-    channels, height, rows = image
+    channels, height, columns = image
     width = experiment.width
     shapes = {"conv.weight": (width, channels, 5, 5), "conv.bias": (width,)}
-    return shapes, width * (height // 2) * (rows // 2)
+    return shapes, width * (height // 2) * (columns // 2)
 
 
 def _vgg(experiment: Experiment, image: Shape) -> tuple[dict[str, Shape], int]:
     """Return the same for four stages of two convolutions."""
-    channels, height, rows = image
+    channels, height, columns = image
     shapes: dict[str, Shape] = {}
     for stage in range(4):
         filters = experiment.width * 2**stage
@@ -63,8 +63,8 @@ def _vgg(experiment: Experiment, image: Shape) -> tuple[dict[str, Shape], int]:
             name = f"conv{stage + 1}_{layer}"
             shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (filters, channels, 3, 3), (filters,)
             channels = filters
-        height, rows = height // 2, rows // 2
-    return shapes, channels * height * rows
+        height, columns = height // 2, columns // 2
+    return shapes, channels * height * columns
 
 
 def _resnet(model: str, channels: int, classes: int) -> Iterator[tuple[str, Shape]]:

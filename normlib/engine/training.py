@@ -20,7 +20,7 @@ from normlib.engine.interrupted import after
 from normlib.engine.lane import Lane
 from normlib.engine.optimizer import Optimizer
 from normlib.engine.order import batch_order
-from normlib.engine.portions import EVALUATION_BATCH, Indices, batches, portions
+from normlib.engine.portions import EVALUATION_BATCH, Indices, Portions, batches, portions
 from normlib.engine.probes import Probes
 from normlib.engine.processor import TF32, processor
 from normlib.engine.recording import History, clock, finish, named, now
@@ -94,7 +94,7 @@ def train(
             compiled=compiled,
             probes=Probes(probes, experiment),
         )
-        lane = Lane(run, usable(device))
+        lane = Lane(run, where)
         while (record := lane.advance()) is None:
             pass
         return record
@@ -128,15 +128,9 @@ def steps(
     training, test = data or (load(experiment.dataset, "train"), load(experiment.dataset, "test"))
     parts = portions(experiment, len(training.labels))
     train_set, test_set = Resident(training, where, experiment), Resident(test, where, experiment)
-
-    _seed(experiment, epoch=0)  # some norms draw where they start
-    model = build(experiment, initial_arrays(experiment))
-    # torch's stubs have no overload of `to` with a memory format.
-    model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if experiment.initialization == "data":
-        first = batch_order(experiment.seed, 1, len(parts.train))[: experiment.batch_size]
-        initialize_from_data(model.train(), train_set.batch(parts.train[first])[0])
+    model = _network(experiment, where, train_set, parts)
     optimizer = Optimizer(experiment, model.parameters())
+    # torch.compile's stubs return a callable, not the module it is.
     forward: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
     sums = torch.zeros(2, dtype=torch.float64, device=where)
     update: Callable[[Tensor], None] = _updating(forward, optimizer, train_set, sums)
@@ -144,15 +138,7 @@ def steps(
     if mode == "captured":
         update = Captured(update, experiment.batch_size)
 
-    surroundings = environment(
-        _versions(experiment),
-        "cpu" if where.type == "cpu" else torch.cuda.get_device_name(where),
-        threads,
-        mode,
-        torch.backends.cpu.get_cpu_capability() if where.type == "cpu" else None,
-    )
-    if where.type == "cuda":
-        surroundings["tf32"] = TF32
+    surroundings = _surroundings(experiment, where, threads, mode)
     # With the probes, so that no state without their arrays is gone on from.
     engine = {**place(surroundings), "probes": " ".join(probes.names)}
     history, started, saved_at = History(), now(), time.monotonic()
@@ -164,6 +150,13 @@ def steps(
         history, started = saved.history, saved.started
     del saved  # or the arrays of the network would lie beside it to the end
 
+    def save() -> None:
+        nonlocal saved_at
+        if checkpoint:
+            arrays = state(model, optimizer) | probes.state()
+            checkpoints.save(checkpoint, experiment, engine, arrays, history, started)
+            saved_at = time.monotonic()
+
     while history.epochs < experiment.epochs and not history.diverged:
         order = parts.train[batch_order(experiment.seed, history.epochs + 1, len(parts.train))]
         todo = batches(order, experiment.batch_size, experiment.last_batch)
@@ -174,28 +167,16 @@ def steps(
         running = yield from _one_epoch(update, sums, todo, watched)
         taken = seconds() - begin  # with what probes measured between the updates
         optimizer.zero_grad()  # leaves the gradients' memory to the evaluation
-        values = {
-            **named("train", _evaluate(forward, train_set, parts.reevaluated, experiment)),
-            "train_loss_running": running[0],
-            "train_accuracy_running": running[1],
-            **named("test", _evaluate(forward, test_set, np.arange(len(test.labels)), experiment)),
-        }
-        if len(parts.validation):
-            values["validation_accuracy"] = _evaluate(
-                forward, train_set, parts.validation, experiment
-            )[1]
+        values = _evaluated(forward, train_set, test_set, parts, running, experiment)
         row = history.append(**values, seconds=taken)
         due = time.monotonic() - saved_at >= checkpoint_every
-        if checkpoint and due:
-            arrays = state(model, optimizer) | probes.state()
-            checkpoints.save(checkpoint, experiment, engine, arrays, history, started)
-            saved_at = time.monotonic()
+        if due:
+            save()
         if on_epoch:
             on_epoch(history.epochs, row)
         if should_stop and should_stop() and history.epochs < experiment.epochs:
-            if checkpoint and not due:
-                arrays = state(model, optimizer) | probes.state()
-                checkpoints.save(checkpoint, experiment, engine, arrays, history, started)
+            if not due:
+                save()
             raise after(history.epochs, experiment)
 
     return finish(
@@ -203,14 +184,39 @@ def steps(
         history,
         surroundings,
         started,
-        dataset={
-            "name": training.name,
-            "train_sha256": training.sha256,
-            "test_sha256": test.sha256,
-        },
+        data=(training, test),
         probes=probes.names,
         arrays=probes.arrays(),
     )
+
+
+def _network(
+    experiment: Experiment, where: torch.device, data: Resident, parts: Portions
+) -> nn.Module:
+    """Return the network on its device, as it is before its first update."""
+    _seed(experiment, epoch=0)  # some norms draw where they start
+    model: nn.Module = build(experiment, initial_arrays(experiment))
+    # torch's stubs have no overload of `to` with a memory format.
+    model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if experiment.initialization == "data":
+        first = batch_order(experiment.seed, 1, len(parts.train))[: experiment.batch_size]
+        initialize_from_data(model.train(), data.batch(parts.train[first])[0])
+    return model
+
+
+def _surroundings(
+    experiment: Experiment, where: torch.device, threads: int, mode: str
+) -> dict[str, Any]:
+    """Return the environment of a record that is computed here."""
+    on_cpu = where.type == "cpu"
+    surroundings = environment(
+        _versions(experiment),
+        "cpu" if on_cpu else torch.cuda.get_device_name(where),
+        threads,
+        mode,
+        torch.backends.cpu.get_cpu_capability() if on_cpu else None,
+    )
+    return surroundings if on_cpu else {**surroundings, "tf32": TF32}
 
 
 def _mode(experiment: Experiment, where: torch.device, compiled: bool, probes: Probes) -> str:
@@ -258,6 +264,27 @@ def _one_epoch(
         yield
     total, correct = sums.tolist()
     return total / len(order), correct / len(order)
+
+
+def _evaluated(
+    model: nn.Module,
+    train_set: Resident,
+    test_set: Resident,
+    parts: Portions,
+    running: tuple[float, float],
+    experiment: Experiment,
+) -> dict[str, float]:
+    """Return the values of an epoch, its ``running`` loss and accuracy among them, by name."""
+    everything = np.arange(len(test_set.labels))
+    values = {
+        **named("train", _evaluate(model, train_set, parts.reevaluated, experiment)),
+        "train_loss_running": running[0],
+        "train_accuracy_running": running[1],
+        **named("test", _evaluate(model, test_set, everything, experiment)),
+    }
+    if len(parts.validation):
+        values["validation_accuracy"] = _evaluate(model, train_set, parts.validation, experiment)[1]
+    return values
 
 
 @torch.no_grad()

@@ -3,13 +3,14 @@
 import base64
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from normlib import atomic
 from normlib.errors import NormlibError
 from normlib.records import arrays, strictjson
-from normlib.records.check import Official, faults
+from normlib.records.check import Known, faults
 from normlib.records.export import PACKED
 from normlib.records.record import Record
 from normlib.records.schema import RecordError
@@ -26,10 +27,10 @@ class Adopted:
     problems: list[Problem] = field(default_factory=list)
 
 
-def adopt(source: Path, store: Store, official: Official, *, move: bool) -> Adopted:
+def adopt(source: Path, store: Store, known: Mapping[str, Known], *, move: bool) -> Adopted:
     """Save in ``store`` every valid record of ``source``: a folder, a record, or an export.
 
-    Valid is what `check` finds nothing wrong with, on the ``official`` data.
+    Valid is what `check` finds nothing wrong with, given what is ``known`` of the data sets.
     Nothing there is overwritten: another record of the same key gets a file of its own. With
     ``move`` each record file is removed once its record is safe. Raises StoreError if ``source``
     does not exist.
@@ -40,7 +41,7 @@ def adopt(source: Path, store: Store, official: Official, *, move: bool) -> Adop
     if source.suffix == ".jsonl":
         for number, line in enumerate(_lines(source), start=1):
             try:
-                _save(_exported(line), None, store, official, done)
+                _save(_exported(line), None, store, known, done)
             except NormlibError as error:
                 done.problems.append(Problem(source, f"line {number}: {error}"))
         return done
@@ -53,7 +54,7 @@ def adopt(source: Path, store: Store, official: Official, *, move: bool) -> Adop
             done.problems.append(found)
             continue
         try:
-            kept = _save(found, path, store, official, done)
+            kept = _save(found, path, store, known, done)
         except (StoreError, RecordError) as error:
             done.problems.append(Problem(path, str(error)))
             continue
@@ -69,7 +70,8 @@ def adopt(source: Path, store: Store, official: Official, *, move: bool) -> Adop
 def _exported(line: bytes) -> Record:
     """Return the record in a line of an export, with the arrays that came along."""
     try:
-        found = strictjson.parse(line)
+        # In base 64 arrays are a third longer, and the record itself is beside them.
+        found = strictjson.parse(line, 2 * arrays.MOST_BYTES)
         packed = found.pop(PACKED, None) if isinstance(found, dict) else None
         content = None if packed is None else base64.b64decode(packed, validate=True)
     except (ValueError, TypeError) as error:
@@ -82,11 +84,11 @@ def _arrays_of(path: Path, record: Record) -> Path | None:
 
 
 def _save(
-    record: Record, path: Path | None, store: Store, official: Official, done: Adopted
+    record: Record, path: Path | None, store: Store, known: Mapping[str, Known], done: Adopted
 ) -> Path:
     target = store.path_for(record)
     # An export without its arrays serves where they have arrived before.
-    for wrong in faults(record, path or target, official):
+    for wrong in faults(record, path or target, known):
         raise StoreError(wrong)
     if record.arrays is not None:
         _save_arrays(record, path or target, target.parent)

@@ -2,32 +2,40 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from normlib.records import arrays
 from normlib.records.record import Record, canonical
 from normlib.records.schema import RecordError
-from normlib.records.store import Problem, Store, Stored, same_place
+from normlib.records.store import Problem, Store, Stored, repeatable, same_place
 
 COMPANIONS = ("README.md", ".gitkeep", ".gitignore")
 
 
-Official = Mapping[str, Mapping[Any, str]]
-"""By data set and split, the content hash of the official data."""
+class Known(Protocol):
+    """What is known of a data set, by split: how many images it has, and their content hash."""
+
+    @property
+    def sizes(self) -> Mapping[Any, int]:
+        """Numbers of images."""
+
+    @property
+    def sha256(self) -> Mapping[Any, str]:
+        """Content hashes of the official images and labels."""
 
 
-def check(store: Store, official: Official) -> tuple[list[Stored], list[Problem]]:
+def check(store: Store, known: Mapping[str, Known]) -> tuple[list[Stored], list[Problem]]:
     """Return the valid records of ``store`` and every problem with any of its files.
 
-    Beyond what reading a record checks: the content hashes of its data against ``official``, the
-    arrays' files, files that are no records, and records of one experiment and one environment
-    with other results.
+    Beyond what reading a record checks: sizes and content hashes of its data against what is
+    ``known`` by the data sets' names, the arrays' files, files that are no records, and records of
+    one experiment and one environment with other results.
     """
     found = store.stored()
     problems = list(store.problems)
     valid = []
     for stored in found:
-        wrong = list(faults(stored.record, stored.path, official))
+        wrong = list(faults(stored.record, stored.path, known))
         problems += [Problem(stored.path, why) for why in wrong]
         if not wrong:
             valid.append(stored)
@@ -36,19 +44,13 @@ def check(store: Store, official: Official) -> tuple[list[Stored], list[Problem]
     return valid, problems
 
 
-def faults(record: Record, path: Path, official: Official) -> Iterator[str]:
-    """Yield what is wrong with one record in ``path``: other data, or not the arrays it claims.
+def faults(record: Record, path: Path, known: Mapping[str, Known]) -> Iterator[str]:
+    """Yield what is wrong with one record in ``path``: its data, or not the arrays it claims.
 
     A run that diverged may have come to its end before a probe left anything.
     """
-    name = record.experiment.dataset
-    for split, expected in official.get(name, {}).items():
-        sha256 = record.dataset[f"{split}_sha256"]
-        if sha256 != expected:
-            yield (
-                f"it was computed on other {name} {split} data ({sha256[:16]}... instead of "
-                f"{expected[:16]}...); compute it again on the official data"
-            )
+    if (data := known.get(record.experiment.dataset)) is not None:
+        yield from _wrong_data(record, data)
     if record.arrays is None:
         return
     try:
@@ -60,6 +62,22 @@ def faults(record: Record, path: Path, official: Official) -> Iterator[str]:
     lacking = [probe for probe in record.probes if probe not in there]
     if lacking and record.status == "finished":
         yield f"its arrays lack those of probe {lacking[0]!r:.60}; compute it again"
+
+
+def _wrong_data(record: Record, data: Known) -> Iterator[str]:
+    run, images = record.experiment, data.sizes["train"]
+    if (run.train_size or 1) > images - run.validation_size:
+        yield (
+            f"its train_size={run.train_size} and validation_size={run.validation_size} do not fit "
+            f"into the {images} training images of {run.dataset}; no run computed it, so delete it"
+        )
+    for split, expected in data.sha256.items():
+        sha256 = record.dataset[f"{split}_sha256"]
+        if sha256 != expected:
+            yield (
+                f"it was computed on other {run.dataset} {split} data ({sha256[:16]}... instead of "
+                f"{expected[:16]}...); compute it again on the official data"
+            )
 
 
 def _foreign(store: Store, found: list[Stored]) -> Iterator[Problem]:
@@ -81,8 +99,8 @@ def _contradictions(valid: list[Stored]) -> Iterator[Problem]:
     first: dict[tuple[str, str], tuple[Path, str]] = {}
     for stored in valid:
         record = stored.record
-        if record.experiment.framework == "tensorflow":
-            continue  # promised within a tolerance only
+        if not repeatable(record):
+            continue  # within a tolerance only, which `normlib records verify` knows
         place = (record.key, canonical(same_place(record)))
         path, results = first.setdefault(place, (stored.path, canonical(record.results)))
         if results != canonical(record.results):

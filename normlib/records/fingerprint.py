@@ -22,8 +22,8 @@ def environment(
     """Return what a bitwise repetition depends on, besides the experiment and the code.
 
     ``framework_versions`` such as ``{"torch": "2.13.0"}``; ``device`` "cpu" or the GPU's name;
-    ``mode`` how the engine computes ("eager", "compiled"); ``instruction_set`` what the framework
-    says it uses ("AVX512"), else what the processor offers.
+    ``mode`` how the engine computes ("eager", "compiled", "captured", or Keras's own);
+    ``instruction_set`` what the framework says it uses ("AVX512"), else what the processor offers.
     """
     return {
         **{name: str(version) for name, version in framework_versions.items()},

@@ -152,9 +152,9 @@ class Store:
     def path_for(self, record: Record) -> Path:
         """Return the file that holds ``record`` or that it would be written to."""
         path = self.write_to / file_name(record)
-        if path.exists() and not holds(path, record):
-            return self.write_to / file_name(record, distinct=True)
-        return path
+        there = sorted(path.parent.glob(f"{path.stem}*.json"))
+        free = path if path not in there else self.write_to / file_name(record, distinct=True)
+        return next((one for one in there if holds(one, record)), free)
 
     def _files(self, pattern: str) -> Iterator[Path]:
         for folder in self.folders:
@@ -209,6 +209,14 @@ def _rank(stored: Stored) -> tuple[bool, bool, bool, str, str]:
 def same_place(record: Record) -> dict[str, Any]:
     """Return the part of the environment on which the bits of a result depend."""
     return place(record.environment)
+
+
+def repeatable(record: Record) -> bool:
+    """Return whether a repetition in the same place must give its bits, not just nearly the same.
+
+    It need not on a GPU, where some sums have no fixed order, nor in TensorFlow.
+    """
+    return record.experiment.framework != "tensorflow" and record.environment["device"] == "cpu"
 
 
 def holds(path: Path, record: Record) -> bool:

@@ -9,15 +9,15 @@ MOST_BYTES = 16 * 1024 * 1024
 _DIGITS = len(str(-(2**63)))
 
 
-def parse(content: bytes) -> Any:
-    """Return the value that ``content`` spells in UTF-8 JSON.
+def parse(content: bytes, most: int = MOST_BYTES) -> Any:
+    """Return the value that ``content``, of at ``most`` so many bytes, spells in UTF-8 JSON.
 
     Raises ValueError, with a reason that reads well after "it", for anything else: too large,
     not UTF-8, not JSON, a repeated key, NaN or an infinity, an integer of more than 64 bits, half
     of a surrogate pair, nesting too deep.
     """
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"is larger than {MOST_BYTES // 2**20} MiB")
+    if len(content) > most:
+        raise ValueError(f"is larger than {most // 2**20} MiB")
     try:
         found = json.loads(
             content.decode("utf-8"),

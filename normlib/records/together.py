@@ -65,8 +65,8 @@ def _check_model(experiment: "Experiment") -> None:
     model = experiment.model
     if model != "cnn" and experiment.framework == "tensorflow":
         raise ExperimentError(
-            f"norm={experiment.norm!r} has no meaning for model={model!r}, which is no model of "
-            "TensorFlow's; choose one of normlib's or torch's norms"
+            f"norm={experiment.norm!r} is trained with model='cnn' only, not {model!r}; "
+            "choose model='cnn', or one of normlib's or torch's norms"
         )
     one_position = model in RESNETS or model == "mlp"
     if one_position and experiment.norm.rpartition(":")[2] in WITHIN_CHANNELS:

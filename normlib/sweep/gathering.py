@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from normlib import atomic
-from normlib.datasets import OFFICIAL
+from normlib.datasets import INFO
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Store
 from normlib.records.adopt import adopt
@@ -27,7 +27,7 @@ def gather(
         with tempfile.TemporaryDirectory(prefix="normlib-cluster-") as folder:
             for name, content in files.items():
                 atomic.write(Path(folder, name), content)
-            done = adopt(Path(folder), store, OFFICIAL, move=False)
+            done = adopt(Path(folder), store, INFO, move=False)
     except NormlibError as error:
         return "failed", {"error": str(error), "tail": ()}
     record = store.find(run, probes)

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from normlib.sweep.progress import Progress
 from normlib.sweep.queueing import Waiting
 
 ALIKE = 3
-"""So many failures with the same reason, and nothing done since, end a sweep."""
+"""So many failures in a row for the same reason, and nothing done since, end a sweep."""
 
 SomePlace = TypeVar("SomePlace", bound=Place)
 
@@ -60,7 +61,7 @@ class Sweep(ABC, Generic[SomePlace]):
         self._todo = todo
         self._epochs: dict[str, int] = {}
         self._signals = 0
-        self._alike: list[str] = []
+        self._reasons: deque[str] = deque(maxlen=ALIKE)  # of the last failures
 
     @abstractmethod
     def fill(self) -> None:
@@ -142,7 +143,7 @@ class Sweep(ABC, Generic[SomePlace]):
     def conclude(self, run: Experiment, kind: str, values: dict[str, Any], place: Place) -> None:
         """Note how a run ended."""
         if kind == "saved":
-            self._alike.clear()
+            self._reasons.clear()
             self.outcome.recorded.append(Path(values["path"]))
             self.progress.ended(run, f"{values['status']}, {duration(values['seconds'])}")
         elif kind == "present":
@@ -155,7 +156,7 @@ class Sweep(ABC, Generic[SomePlace]):
             error = values.get("error") or f"its worker died with exit code {values['code']}"
             # A worker that is gone could not say why: what it wrote last is all there is.
             failure = Failure(run, error, tuple(values.get("tail", place.tail)))
-            self._alike.append(error)
+            self._reasons.append(error)
             self.outcome.failures.append(failure)
             self.progress.ended(run, "failed")
             self.progress.say(str(failure))
@@ -165,7 +166,7 @@ class Sweep(ABC, Generic[SomePlace]):
             self.stop("interrupted")
         elif deadline is not None and time.monotonic() >= deadline:
             self.stop(f"the budget of {duration(budget or 0)} is used up")
-        elif len(self._alike) >= ALIKE and len(set(self._alike)) == 1:
+        elif len(self._reasons) == ALIKE and len(set(self._reasons)) == 1:
             self.stop(f"{ALIKE} runs failed alike")
 
     @contextlib.contextmanager

@@ -18,7 +18,7 @@ _shared = operator.attrgetter(
 
 
 def setting(experiment: Experiment) -> Setting:
-    """Return what the runs of one comparison share: all but the norm and the seed."""
+    """Return what the runs of one comparison share: all fields but COMPARED."""
     shared: Setting = _shared(experiment)
     return shared
 

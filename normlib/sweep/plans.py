@@ -3,7 +3,6 @@
 from normlib.records import Experiment
 from normlib.records.choices import suggest
 from normlib.sweep.optimizers import cifar_optimizers, cifar_rates, mnist_optimizers, mnist_rates
-from normlib.sweep.ordering import balanced
 from normlib.sweep.plan import Plan, PlanError
 from normlib.sweep.resnets import (
     resnet_ablation,
@@ -17,7 +16,6 @@ __all__ = [
     "PLANS",
     "Plan",
     "PlanError",
-    "balanced",
     "cifar_optimizers",
     "cifar_rates",
     "fashion_mnist",

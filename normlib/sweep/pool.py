@@ -20,6 +20,7 @@ class Kind:
     threads: int
     trainer: str | None
     code: str  # sha256 of the source
+    device: str
 
 
 @dataclass(eq=False)

@@ -1,11 +1,12 @@
 """What a sweep has to do: the runs that its store lacks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from normlib import atomic
 from normlib.records import Experiment, Record, Store
+from normlib.records.store import keys
 from normlib.sweep import checkpoints
 from normlib.sweep.probing import probes_of
 
@@ -26,8 +27,7 @@ def missing(
 
     A record that lacks the arrays of one of the ``probes`` is none.
     """
-    recorded = store.recorded(probes)
-    return [run for run in dict.fromkeys(experiments) if run.key not in recorded]
+    return _lacking(experiments, store.recorded(probes))
 
 
 def prepared(
@@ -42,18 +42,22 @@ def prepared(
     misses: a run that is recorded for one plan may be computed again for another one's probes.
     """
     chosen = list(dict.fromkeys(experiments))
-    settled = _settled(store, probes)
+    records = [stored.record for stored in store.stored()]
+    settled = _settled(records, probes)
     if waiting:
         checkpoints.sweep_out(waiting, settled)
     for folder in store.folders:
         atomic.remove_orphans(folder)
     done = [run.key for run in chosen if run.key in settled]
-    return Todo(missing(chosen, store, probes), done, store.scan()[0])
+    return Todo(_lacking(chosen, keys(records, probes)), done, records)
 
 
-def _settled(store: Store, probes: Sequence[str]) -> set[str]:
+def _lacking(experiments: Iterable[Experiment], recorded: Collection[str]) -> list[Experiment]:
+    return [run for run in dict.fromkeys(experiments) if run.key not in recorded]
+
+
+def _settled(records: Iterable[Record], probes: Sequence[str]) -> set[str]:
     """Return the keys of runs with a record that has all that is ever measured in them."""
-    records = (stored.record for stored in store.stored())
     return {
         record.key
         for record in records

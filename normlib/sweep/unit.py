@@ -90,7 +90,9 @@ def _train(
     folder = (_kept() / f"{experiment.key}-{device}").resolve()
     if any(one.record.code["sha256"] != job["code"] for one in Store([], folder).stored()):
         shutil.rmtree(folder, ignore_errors=True)  # of a sweep with another source
-    member = _pool.take(Kind(framework_of(experiment), threads, job["trainer"], job["code"]))
+    member = _pool.take(
+        Kind(framework_of(experiment), threads, job["trainer"], job["code"], device)
+    )
     reusable = False
     try:
         member.process.begin(
@@ -100,7 +102,7 @@ def _train(
             checkpoints=str(checkpoints.folder().resolve()),
             device=device,
             threads=threads,
-            probes=job.get("probes", []),
+            probes=job["probes"],
         )
         ended = _follow(member, token, tell, leaving)
         # A process that was told to stop would stop its next run, too.

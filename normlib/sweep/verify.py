@@ -12,14 +12,14 @@ from normlib.records import Record, Store
 from normlib.records.arrays import Arrays
 from normlib.records.fingerprint import changes
 from normlib.records.record import canonical
-from normlib.records.store import same_place
+from normlib.records.store import repeatable, same_place
 from normlib.sweep.local import compute
 from normlib.sweep.loop import Outcome
 
 ACCURACY_TOLERANCE = 0.02
-"""Elsewhere, and for TensorFlow: largest absolute difference of an accuracy at any epoch."""
+"""Where no bits are promised: largest absolute difference of an accuracy at any epoch."""
 LOSS_TOLERANCE = 0.1
-"""Elsewhere, and for TensorFlow: largest absolute difference of a loss, in nats."""
+"""Where no bits are promised: largest absolute difference of a loss, in nats."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def verify(
 def compare(record: Record, again: Record, arrays: tuple[Arrays, Arrays] | None = None) -> Verdict:
     """Compare a record with its repetition: bit by bit where that is promised, else within bounds.
 
-    Promised for normlib and torch with the same version of it, processor, instruction set,
-    threads, device and engine mode. ``arrays`` are those of both; elsewhere they may differ. What a
+    Promised for normlib and torch on a CPU with the same version of torch, processor, instruction
+    set, threads and engine mode. ``arrays`` are those of both; elsewhere they may differ. What a
     probe measured now that did not measure then has nothing to be compared with.
     """
     here = same_place(record) == same_place(again)
-    bitwise = here and record.experiment.framework != "tensorflow"
+    bitwise = here and repeatable(record)
     where = "the same environment" if here else _elsewhere(record, again)
     if canonical(record.dataset) != canonical(again.dataset):
         return Verdict(record.experiment.name, False, "it was computed on other data")

@@ -63,10 +63,12 @@ def train(job: dict[str, Any], trainer: str, stop: threading.Event, send: Send) 
         if not held:
             send("busy")
             return
-        probes = job.get("probes", [])
+        probes = job["probes"]
         if store.find(experiment, probes) is not None:
             send("present")
             return
+        if job["device"] == "cpu":  # before torch is imported, which would open the GPU for nothing
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         last = 0.0
 
         def on_step(step: int, steps: int) -> None:

@@ -162,6 +162,13 @@ def test_a_network_that_cannot_hallucinate_is_refused_before_it_is_trained(monke
     assert steps == []
 
 
+def test_a_judge_that_diverged_has_no_accuracy(tmp_path: Path):
+    """The accuracy of numbers that are none is finite: that of always saying the first class."""
+    wild = judges.experiments(RUN)[0].replace(learning_rate=1e30)
+    assert train(wild).history["test_accuracy"][-1] is not None
+    assert np.isnan(judges._trained(wild, torch.device("cpu"), tmp_path / "state.npz").accuracy)
+
+
 def test_a_judge_that_diverged_judges_nothing(monkeypatch):
     blind = judges.Judge(build(RUN), float("nan"))
     monkeypatch.setattr(hallucinations, "judges", lambda *_: [blind, blind])

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from normlib.datasets import load
 from normlib.engine.recording import History, finish, now
 from normlib.records import Experiment, Record
 from normlib.records.fingerprint import environment
@@ -17,13 +18,13 @@ VALUES = {
     "test_accuracy": 0.5,
     "seconds": 0.1,
 }
-DATASET = {"name": "synthetic-gray", "train_sha256": "0" * 64, "test_sha256": "1" * 64}
+DATA = load("synthetic-gray", "train"), load("synthetic-gray", "test")
 
 
 def finished(history: History, epochs: int) -> Record:
     experiment = Experiment(dataset="synthetic-gray", epochs=epochs)
     where = environment({"torch": "0"}, "cpu", 1, "eager")
-    return finish(experiment, history, where, now(), dataset=DATASET)
+    return finish(experiment, history, where, now(), data=DATA)
 
 
 def test_epochs_are_counted_from_one_and_returned() -> None:

@@ -164,7 +164,7 @@ def test_the_state_makes_a_round_trip() -> None:
     assert all(np.array_equal(saved[name], again[name]) for name in saved)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "tpu", "nowhere"])
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "nowhere", "meta", "mps"])
 def test_a_device_that_is_not_there(device: str) -> None:
     with pytest.raises(NormlibError, match="choose cpu"):
         train(TINY, device=device)
@@ -213,3 +213,26 @@ def test_a_gpus_kernels_and_precision_are_set_for_a_run_and_given_back() -> None
         assert not cudnn.deterministic
     finally:
         cudnn.conv.fp32_precision, matmul.allow_tf32 = "tf32", False
+
+
+@pytest.mark.parametrize("older", ["high", "medium", "highest"])
+def test_a_gpu_run_begins_and_ends_well_beside_torchs_older_switches(older: str) -> None:
+    """Where they disagree with the newer ones, torch raises whenever somebody reads them."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    mkldnn = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision, mkldnn.fp32_precision
+    torch.set_float32_matmul_precision(older)
+    try:
+        with cudnn.flags(enabled=True, allow_tf32=False, fp32_precision=None):
+            with processor(1, torch.device("cuda")):
+                assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, False)
+            assert not cudnn.allow_tf32
+            assert matmul.allow_tf32 == (older != "highest")
+            assert torch.get_float32_matmul_precision() == older
+        mkldnn.fp32_precision = "bf16"  # from here on the older name cannot be read
+        with processor(1, torch.device("cuda")):
+            assert not matmul.allow_tf32
+        assert matmul.allow_tf32 == (older != "highest")
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        matmul.fp32_precision, mkldnn.fp32_precision = before

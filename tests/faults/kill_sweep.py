@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normlib import paths
-from normlib.datasets import OFFICIAL
+from normlib.datasets import INFO
 from normlib.records import Store
 from normlib.records.check import check
 from normlib.records.record import canonical
@@ -156,7 +156,7 @@ def kill_often(
             sweep.kill()
             sweep.communicate()
         counts["workers left alive"] += outlived(workers)
-        counts["unreadable files"] += len(check(trial.store, OFFICIAL)[1])
+        counts["unreadable files"] += len(check(trial.store, INFO)[1])
         now = trial.results()
         counts["finished runs lost"] += len(before.keys() - now.keys())
         counts["kills that found a checkpoint"] += any(
@@ -178,7 +178,7 @@ def _finish_round(
         # Differences would then say nothing about the killing.
         raise RuntimeError("normlib's source was edited meanwhile; start again and leave it alone")
     results = trial.results()
-    counts["unreadable files"] += len(check(trial.store, OFFICIAL)[1])
+    counts["unreadable files"] += len(check(trial.store, INFO)[1])
     counts["stray files after a complete sweep"] += len(trial.strays())
     counts["finished runs lost"] += len(expected.keys() - results.keys())
     counts["histories that differ"] += sum(

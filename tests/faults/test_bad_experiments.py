@@ -78,7 +78,7 @@ FIELDS = [
         "ResNet in another framework",
         RESNET | {"norm": "tensorflow:batch"},
         "norm='tensorflow:batch'",
-        "choose one of normlib's",
+        "choose model='cnn', or one of normlib's",
     ),
     (
         "groups that do not divide a ResNet's channels",

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from normlib.datasets import OFFICIAL
+from normlib.datasets import INFO
 from normlib.records import Experiment, Record, Store, StoreError
 from normlib.records.adopt import adopt
 from normlib.records.arrays import described, pack
@@ -30,14 +30,14 @@ def committed(tmp_path):
 
 
 def test_moves_every_record(own, committed):
-    done = adopt(own.write_to, committed, OFFICIAL, move=True)
+    done = adopt(own.write_to, committed, INFO, move=True)
     assert len(done.paths) == len(RUNS)
     assert not list(own.write_to.rglob("*.json"))
     assert {one.key for one in committed.scan()[0]} == {run.key for run in RUNS}
 
 
 def test_copies_from_elsewhere(own, committed):
-    adopt(own.write_to, committed, OFFICIAL, move=False)
+    adopt(own.write_to, committed, INFO, move=False)
     assert len(own.scan()[0]) == len(committed.scan()[0]) == len(RUNS)
 
 
@@ -46,21 +46,21 @@ def test_never_overwrites(own, committed):
     other["environment"] |= {"cpu": "another"}
     path = committed.save(Record.from_dict(other))
     before = path.read_bytes()
-    done = adopt(own.write_to, committed, OFFICIAL, move=True)
+    done = adopt(own.write_to, committed, INFO, move=True)
     assert path.read_bytes() == before
     assert len(committed.stored()) == len(RUNS) + 1
     assert len(done.paths) == len(RUNS)
 
 
 def test_twice_is_once(own, committed):
-    adopt(own.write_to, committed, OFFICIAL, move=False)
-    again = adopt(own.write_to, committed, OFFICIAL, move=True)
+    adopt(own.write_to, committed, INFO, move=False)
+    again = adopt(own.write_to, committed, INFO, move=True)
     assert (len(again.paths), again.already) == (0, len(RUNS))
     assert not list(own.write_to.rglob("*.json"))
 
 
 def test_adopting_a_store_into_itself_keeps_it(own):
-    adopt(own.write_to, own, OFFICIAL, move=True)
+    adopt(own.write_to, own, INFO, move=True)
     assert len(own.scan()[0]) == len(RUNS)
 
 
@@ -71,11 +71,11 @@ def test_arrays_come_along(own, committed):
     run = Experiment(norm="layer", epochs=1)
     path = own.save(Record.from_dict(record(run).to_dict() | {"arrays": arrays}))
     path.with_name(name).write_bytes(content)
-    adopt(own.write_to, committed, OFFICIAL, move=True)
+    adopt(own.write_to, committed, INFO, move=True)
     assert committed.find(run).arrays == arrays
     assert (committed.write_to / "fashion-mnist/cnn" / name).read_bytes() == content
-    assert check(committed, OFFICIAL)[1] == []
-    assert check(own, OFFICIAL)[1] == []
+    assert check(committed, INFO)[1] == []
+    assert check(own, INFO)[1] == []
 
 
 @pytest.mark.parametrize("damage", [b"other", None], ids=["changed", "absent"])
@@ -85,7 +85,7 @@ def test_record_without_its_arrays_stays(damage, own, committed):
     path = own.save(Record.from_dict(record(run).to_dict() | {"arrays": arrays}))
     if damage is not None:
         path.with_name("probes.npz").write_bytes(damage)
-    done = adopt(own.write_to, committed, OFFICIAL, move=True)
+    done = adopt(own.write_to, committed, INFO, move=True)
     assert [problem.path for problem in done.problems] == [path]
     assert path.exists()
     assert committed.find(run) is None
@@ -97,8 +97,26 @@ def claiming(run, content, probes):
     return dataclasses.replace(record(run), arrays=arrays, packed=content)
 
 
+def held_out(run):
+    plain = record(run.replace(validation_size=0)).history
+    return record(run, plain | {"validation_accuracy": [0.5] * run.epochs})
+
+
 RUN = Experiment(norm="layer", epochs=1)
 REFUSED = {
+    "more images than there are": (
+        record(RUN.replace(train_size=60_001)),
+        "its train_size=60001 and validation_size=0 do not fit into the 60000 training images of "
+        "fashion-mnist; no run computed it, so delete it",
+    ),
+    "all images held out": (
+        held_out(RUN.replace(validation_size=60_000)),
+        "train_size=None and validation_size=60000 do not fit",
+    ),
+    "too many held out": (
+        held_out(RUN.replace(train_size=50_000, validation_size=10_001)),
+        "train_size=50000 and validation_size=10001 do not fit",
+    ),
     "other data": (
         dataclasses.replace(record(RUN), dataset=record(RUN).dataset | {"train_sha256": "0" * 64}),
         "other fashion-mnist train data",
@@ -112,21 +130,27 @@ REFUSED = {
 @pytest.mark.parametrize("as_lines", [False, True], ids=["folder", "jsonl"])
 def test_what_a_check_rejects_is_not_adopted(as_lines, one, why, own, committed, tmp_path):
     path = own.save(one)
-    assert [(bad.path, why in bad.reason) for bad in check(own, OFFICIAL)[1]] == [(path, True)]
+    assert [(bad.path, why in bad.reason) for bad in check(own, INFO)[1]] == [(path, True)]
     file = tmp_path / "all.jsonl"
     assert export(own, file).rows == len(RUNS) + 1
-    done = adopt(file if as_lines else own.write_to, committed, OFFICIAL, move=True)
+    done = adopt(file if as_lines else own.write_to, committed, INFO, move=True)
     assert [why in problem.reason for problem in done.problems] == [True]
     assert len(done.paths) == len(RUNS)
     assert path.exists()
-    assert check(committed, OFFICIAL)[1] == []
+    assert check(committed, INFO)[1] == []
+
+
+def test_all_images_may_be_used(own):
+    own.save(held_out(RUN.replace(train_size=50_000, validation_size=10_000)))
+    own.save(held_out(RUN.replace(validation_size=59_999)))
+    assert check(own, INFO)[1] == []
 
 
 def test_a_run_that_diverged_may_lack_the_arrays_of_its_end(own):
     plain = claiming(RUN, pack({"p/x": np.zeros(1)}), ["p", "q"])
     history = plain.history | {"test_loss": [None]}
     own.save(dataclasses.replace(plain, status="diverged", history=history))
-    assert check(own, OFFICIAL)[1] == []
+    assert check(own, INFO)[1] == []
 
 
 def test_every_record_of_a_run_is_exported_but_one_without_its_arrays(own, tmp_path):
@@ -146,7 +170,7 @@ def test_export_of_everything_comes_back(own, committed, tmp_path):
     file = tmp_path / "all.jsonl"
     assert export(own, file).rows == len(RUNS)
     file.write_bytes(file.read_bytes() + b'{"schema": 1\n')
-    done = adopt(file, committed, OFFICIAL, move=True)
+    done = adopt(file, committed, INFO, move=True)
     assert committed.scan()[0] == own.scan()[0]
     assert "line 5" in str(done.problems[0])
     assert file.exists()

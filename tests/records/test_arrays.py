@@ -6,8 +6,8 @@ import io
 import numpy as np
 import pytest
 
-from normlib.datasets import OFFICIAL
-from normlib.records import Experiment, RecordError, Store
+from normlib.datasets import INFO
+from normlib.records import Experiment, RecordError, Store, strictjson
 from normlib.records.adopt import adopt
 from normlib.records.arrays import described, pack, unpack
 from normlib.records.check import check
@@ -53,7 +53,7 @@ def test_a_store_keeps_them_with_the_record(store):
     assert path.with_name(found.arrays["file"]).exists()
     same(store.arrays_of(found), ARRAYS)
     assert store.arrays_of(record(RUN)) == {}
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
 
 
 def test_a_record_without_them_is_none_for_a_plan_that_needs_them(store):
@@ -67,7 +67,7 @@ def test_a_record_without_them_is_none_for_a_plan_that_needs_them(store):
     for found in (store.find(RUN), store.find(RUN, ["p"]), store.scan()[0][0]):
         assert found.probes == ("p",), "the fuller one is taken"
     assert len(store.stored()) == 2
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
 
 
 def test_a_record_with_them_holds_one_without(store):
@@ -80,7 +80,7 @@ def test_other_arrays_never_take_their_place(store):
     store.save(probed())
     store.save(probed({"p/bin": np.zeros(3)}))
     assert len(store.stored()) == 2
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
 
 
 def test_two_records_of_the_same_arrays_move_with_them(store, tmp_path):
@@ -88,9 +88,9 @@ def test_two_records_of_the_same_arrays_move_with_them(store, tmp_path):
     for cpu in ("one", "another"):
         store.save(dataclasses.replace(one, environment=one.environment | {"cpu": cpu}))
     committed = Store([], tmp_path / "committed")
-    done = adopt(store.write_to, committed, OFFICIAL, move=True)
+    done = adopt(store.write_to, committed, INFO, move=True)
     assert (len(done.paths), done.problems) == (2, [])
-    assert check(committed, OFFICIAL)[1] == []
+    assert check(committed, INFO)[1] == []
     assert not [path for path in store.write_to.rglob("*") if path.is_file()]
 
 
@@ -100,15 +100,27 @@ def test_an_export_brings_them_along(store, tmp_path):
     file = tmp_path / "all.jsonl"
     export(store, file)
     elsewhere = Store([], tmp_path / "elsewhere")
-    done = adopt(file, elsewhere, OFFICIAL, move=False)
+    done = adopt(file, elsewhere, INFO, move=False)
     assert (len(done.paths), done.problems) == (2, [])
     same(elsewhere.arrays_of(elsewhere.find(RUN)), ARRAYS)
     file.write_bytes(file.read_bytes().replace(b'"packed": "', b'"packed": "AAAA'))
-    damaged = adopt(file, Store([], tmp_path / "third"), OFFICIAL, move=False)
+    damaged = adopt(file, Store([], tmp_path / "third"), INFO, move=False)
     assert len(damaged.paths) == 1
     assert "damaged" in damaged.problems[0].reason
     file.write_bytes(file.read_bytes().replace(b'"packed": "', b'"packed": "?'))
-    assert len(adopt(file, Store([], tmp_path / "fourth"), OFFICIAL, move=False).problems) == 1
+    assert len(adopt(file, Store([], tmp_path / "fourth"), INFO, move=False).problems) == 1
+
+
+def test_an_export_brings_along_as_many_as_a_store_holds(store, tmp_path):
+    """In base 64 they take more than a record without them ever may."""
+    large = {"p/noise": np.frombuffer(np.random.default_rng(0).bytes(13 * 2**20), np.uint8)}
+    store.save(probed(large))
+    file = tmp_path / "all.jsonl"
+    assert export(store, file).problems == ()
+    assert file.stat().st_size > strictjson.MOST_BYTES
+    elsewhere = Store([], tmp_path / "elsewhere")
+    assert adopt(file, elsewhere, INFO, move=False).problems == []
+    same(elsewhere.arrays_of(elsewhere.find(RUN)), large)
 
 
 def test_lost_or_damaged_arrays_are_named(store):
@@ -118,7 +130,7 @@ def test_lost_or_damaged_arrays_are_named(store):
     file.write_bytes(whole[:-1])
     with pytest.raises(RecordError, match="damaged"):
         store.arrays_of(store.find(RUN))
-    assert "damaged" in check(store, OFFICIAL)[1][0].reason
+    assert "damaged" in check(store, INFO)[1][0].reason
     file.unlink()
     with pytest.raises(RecordError, match="in no folder"):
         store.arrays_of(store.find(RUN))

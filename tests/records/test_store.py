@@ -56,6 +56,16 @@ def test_same_results_are_kept_once(tmp_path):
     assert store.find(RUN).finished == made(day=0).finished
 
 
+def test_same_results_of_another_machine_are_kept_once(tmp_path):
+    store = Store([], tmp_path)
+    first = store.save(made())
+    second = store.save(made(device="x"))
+    assert store.save(made(device="x", day=3)) == second != first
+    first.unlink()
+    assert store.save(made(device="x", day=4)) == second
+    assert len(store.stored()) == 1
+
+
 def test_another_machine_gets_a_file_of_its_own(tmp_path):
     store = Store([], tmp_path)
     paths = {

@@ -17,6 +17,7 @@ from normlib.engine.interrupted import Interrupted
 from normlib.errors import NormlibError
 from normlib.records import Experiment, Record, fingerprint
 from normlib.records.arrays import described, pack
+from normlib.sweep.plans import PLANS
 
 NAMES = (
     "train_loss",
@@ -121,3 +122,16 @@ def altered(experiment: Experiment, **options) -> Record:
 def unavailable(experiment: Experiment, **options) -> Record:
     """Fails as every run does when the data are missing."""
     raise NormlibError("fashion-mnist train not found; get it with `make data`")
+
+
+def oddly_unavailable(experiment: Experiment, **options) -> Record:
+    """Fails for a reason of its own at first."""
+    if experiment == PLANS["smoke"].experiments[0]:
+        raise NormlibError("something odd")
+    return unavailable(experiment, **options)
+
+
+def sighted(experiment: Experiment, **options) -> Record:
+    """Writes into ``$FAKE_LOG`` which GPUs its process sees."""
+    Path(os.environ["FAKE_LOG"]).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+    return train(experiment, **options)

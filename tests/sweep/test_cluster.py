@@ -11,10 +11,11 @@ from collections import Counter
 import pytest
 
 from normlib import paths
+from normlib.datasets import INFO
 from normlib.records.check import check
 from normlib.records.record import canonical
 from normlib.sweep import PLANS
-from tests.faults.kill_sweep import OFFICIAL, outlived
+from tests.faults.kill_sweep import outlived
 from tests.faults.table import owed, run_command
 from tests.sweep import fake
 from tests.sweep.cluster import Cluster, runs
@@ -66,7 +67,7 @@ def assert_whole(cluster, experiments, monkeypatch):
     assert Counter(one.record.key for one in stored) == dict.fromkeys(
         (run.key for run in experiments), 1
     )
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
     results = {one.record.key: canonical(one.record.results) for one in stored}
     assert results == expected(experiments, monkeypatch)
     reached = {one.record.key: one.path.stat().st_mtime_ns for one in stored}

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from normlib.datasets import INFO
 from normlib.records import Experiment, Store
 from normlib.records.check import check
 from normlib.records.record import canonical
 from normlib.sweep import PLANS, checkpoints, compute, missing
 from normlib.sweep.process import Process
-from tests.faults.kill_sweep import OFFICIAL
 from tests.faults.table import run_command
 
 SMOKE = PLANS["smoke"].experiments
@@ -58,7 +58,7 @@ def test_computes_exactly_what_is_missing(project, monkeypatch):
     assert missing(SMOKE, store) == []
     begun = [line.split()[0] for line in (project / "log").read_text().splitlines()]
     assert sorted(begun) == sorted(run.name for run in SMOKE), "each once"
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
     assert leftovers() == []
 
 
@@ -137,6 +137,23 @@ def test_same_failure_three_times_ends_it(project):
     assert len(outcome.left) == 5
     assert outcome.failures[0].tail == (), "a message for a person needs no traceback"
     assert "failed alike" in outcome.stopped
+
+
+def test_an_odd_failure_before_them_does_not_matter(project):
+    outcome = compute(SMOKE, Store.default(), workers=1, trainer=fake("oddly_unavailable"))
+    assert len(outcome.failures) == 4
+    assert len(outcome.left) == 4
+    assert "failed alike" in outcome.stopped
+
+
+@pytest.mark.parametrize(("device", "seen"), [("cpu", ""), ("cuda", "0")])
+def test_a_run_on_a_cpu_sees_no_gpu(device, seen, project, monkeypatch):
+    """torch would open it, in every worker, and take memory there."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("FAKE_LOG", str(project / "log"))
+    outcome = compute(SMOKE[:1], Store.default(), device=device, trainer=fake("sighted"))
+    assert outcome.failures == []
+    assert (project / "log").read_text() == seen
 
 
 def test_only(project):
@@ -246,5 +263,5 @@ def test_two_sweeps_at_once_share_the_work(project):
     assert begun == dict.fromkeys((run.name for run in SMOKE), 1)
     store = Store.default()
     assert len(store.stored()) == len(SMOKE)
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
     assert leftovers() == []

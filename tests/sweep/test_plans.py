@@ -6,9 +6,9 @@ import pytest
 from normlib.records import Experiment
 from normlib.records.choices import RESNETS
 from normlib.sweep import PLANS, PlanError, named
+from normlib.sweep.ordering import balanced
 from normlib.sweep.plans import (
     Plan,
-    balanced,
     fashion_mnist,
     resnet_ablation,
     resnet_cpu,

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from normlib import atomic
+from normlib.datasets import INFO
 from normlib.records import Experiment, Store
 from normlib.records.check import check
 from normlib.sweep import PLANS, checkpoints, compute, missing
@@ -14,7 +15,6 @@ from normlib.sweep.plan import Plan
 from normlib.sweep.probing import probes_of
 from normlib.sweep.todo import prepared
 from normlib.sweep.verify import verify
-from tests.faults.kill_sweep import OFFICIAL
 from tests.sweep.fake import record
 from tests.sweep.test_local import CHECKOUT, LONG, fake, leftovers
 
@@ -37,7 +37,7 @@ def test_runs_are_computed_with_their_arrays():
     assert len(outcome.recorded) == len(RUNS)
     assert missing(RUNS, store, ["p"]) == []
     assert len(arrays(store)) == len(RUNS)
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
     assert leftovers() == []
     assert compute(RUNS, store, probes=["p"], trainer=fake()).recorded == []
 
@@ -51,7 +51,7 @@ def test_a_run_without_arrays_is_computed_again_for_a_plan_that_needs_them():
     assert missing(RUNS, store, ["p"]) == []
     assert len(store.stored()) == 2 * len(RUNS), "no record is overwritten"
     assert len(store.scan()[0]) == len(RUNS)
-    assert check(store, OFFICIAL)[1] == []
+    assert check(store, INFO)[1] == []
 
 
 def test_a_plan_is_listed_as_it_is_computed():

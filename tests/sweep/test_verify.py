@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from normlib.records import Experiment, Record, Store
@@ -47,6 +48,14 @@ def test_elsewhere_a_tolerance_holds(by, agrees):
 def test_tensorflow_has_the_tolerance_everywhere():
     one = record(Experiment(norm="tensorflow:batch", epochs=2))
     assert compare(one, changed(one, by=0.01)).agrees
+
+
+def test_a_gpu_has_the_tolerance_everywhere():
+    gpu = {"device": "NVIDIA H200"}
+    one = changed(record(SMOKE[0]), environment=gpu)
+    verdict = compare(one, changed(one, by=2**-53), ({"p/x": np.zeros(1)}, {"p/x": np.ones(1)}))
+    assert verdict.agrees
+    assert "same environment (accuracies within 0.02" in verdict.words
 
 
 def test_python_and_platform_decide_no_bits():

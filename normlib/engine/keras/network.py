@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from normlib.datasets import INFO, ImageSet
 from normlib.engine.initial import initial_arrays
 from normlib.engine.keras import layouts
+from normlib.engine.scaling import scaling
 from normlib.records import Experiment
 
 Array = NDArray[Any]
@@ -58,7 +59,8 @@ class Trainer:
         )
         self.optimizer.build(self.model.trainable_variables)
         self._tf = tf
-        self._scaling = _scaling(experiment)
+        mean, std = (np.array(of_channels) for of_channels in scaling(experiment))
+        self._scaling = mean.astype(np.float32), (1 / std).astype(np.float32)
 
     def steps(self, data: ImageSet) -> tuple[Any, Any]:
         """Return the functions (train, evaluate) over ``data``; each takes indices of images.
@@ -67,13 +69,13 @@ class Trainer:
         of the batch before the update; ``evaluate`` returns the sum of losses and that number.
         """
         tf, model, optimizer = self._tf, self.model, self.optimizer
-        shift, factor = self._scaling
+        mean, factor = self._scaling
         with tf.device("CPU"):
             pixels = tf.constant(layouts.images(data.images))
             labels = tf.constant(data.labels.astype(np.int32))
 
         def forward(indices: Any, training: bool) -> tuple[Any, Any]:
-            x = (tf.cast(tf.gather(pixels, indices), tf.float32) - shift) * factor
+            x = (tf.cast(tf.gather(pixels, indices), tf.float32) - mean) * factor
             y = tf.gather(labels, indices)
             logits = model(x, training=training)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
@@ -111,12 +113,3 @@ class Trainer:
     def _variables(self) -> list[tuple[str, Any]]:
         numbered = [("model", self.model.variables), ("optimizer", self.optimizer.variables)]
         return [(f"{kind}/{i:02d}", v) for kind, all_ in numbered for i, v in enumerate(all_)]
-
-
-def _scaling(experiment: Experiment) -> tuple[Array, Array]:
-    """Return shift and factor per channel: ``x = (pixel - shift) * factor``."""
-    info = INFO[experiment.dataset]
-    if experiment.input_scaling == "unit":
-        return np.float32(0) * np.ones(1, np.float32), np.full(1, 1 / 255, np.float32)
-    mean, std = np.array(info.mean), np.array(info.std)
-    return (255 * mean).astype(np.float32), (1 / (255 * std)).astype(np.float32)

@@ -87,17 +87,7 @@ def train(
         if should_stop and should_stop() and history.epochs < experiment.epochs:
             raise after(history.epochs, experiment)
 
-    return finish(
-        experiment,
-        history,
-        surroundings,
-        started,
-        dataset={
-            "name": training.name,
-            "train_sha256": training.sha256,
-            "test_sha256": test.sha256,
-        },
-    )
+    return finish(experiment, history, surroundings, started, data=(training, test))
 
 
 def _one_epoch(

@@ -83,7 +83,8 @@ def low_frequencies(weights: Weights, cutoff: float = CUTOFF, mask: Mask | None 
 
     $\frac{1}{H W P} \sum_{|f| \le \text{cutoff}} \sum_c |\hat z_c(f)|^2$ with the discrete Fourier
     transform $\hat z$; pixels outside the mask are set to the mean of those within. From 0 to 1;
-    `low_frequencies_of_noise` says what noise has.
+    without a mask shuffled pixels have in expectation the share of these among all frequencies, 0
+    left out.
 
     Shape:
         (N, C, H, W) to (N,).
@@ -94,23 +95,6 @@ def low_frequencies(weights: Weights, cutoff: float = CUTOFF, mask: Mask | None 
     """
     z, within = _standardised(weights, mask)
     return _arrangement("low_frequencies", within, cutoff)(z)
-
-
-def low_frequencies_of_noise(
-    height: int, width: int, cutoff: float = CUTOFF, mask: Mask | None = None
-) -> float:
-    r"""Return the share of low frequencies that shuffled pixels have in expectation.
-
-    $\frac{1}{H W (P - 1)} \sum_{|f| \le \text{cutoff}} (P - |\hat m(f)|^2 / P)$ with the transform
-    $\hat m$ of the mask: without one the share of low frequencies among all but 0.
-
-    Raises:
-        PatternError: as `low_frequencies`.
-    """
-    within = _within(mask, height, width)
-    P = np.count_nonzero(within)
-    spectrum = fft.fft2(within.astype(np.float64))[_low(height, width, cutoff)]
-    return float((P - np.abs(spectrum) ** 2 / P).sum() / (within.size * (P - 1)))
 
 
 def null(
@@ -251,7 +235,7 @@ def _pixels(weights: Weights, mask: Mask | None, fewest: int) -> tuple[Floats, M
     return np.moveaxis(w[:, :, within], -1, 0).copy(), within
 
 
-def _within(mask: Mask | None, height: int, width: int, fewest: int = 2) -> Mask:
+def _within(mask: Mask | None, height: int, width: int, fewest: int) -> Mask:
     within = np.ones((height, width), dtype=np.bool_) if mask is None else np.asarray(mask)
     if within.shape != (height, width) or within.dtype != np.bool_:
         raise PatternError(

@@ -114,14 +114,16 @@ def slices(values: Mapping[str, Array]) -> pd.DataFrame:
 def correlations(values: Mapping[str, Array]) -> pd.DataFrame:
     """Return the correlation of each two channels over samples and positions.
 
-    Columns: name, first, second, r; r is 0 where a channel is constant.
+    Columns: name, first, second, r; r is NaN where a channel is constant.
     """
     rows: list[tuple[str, int, int, float]] = []
     for name, y in values.items():
         flat = np.moveaxis(y, 1, 0).reshape(y.shape[1], -1)
         centered = flat - flat.mean(1, keepdims=True)
         norm = np.linalg.norm(centered, axis=1, keepdims=True)
-        unit = np.divide(centered, norm, out=np.zeros_like(centered), where=norm > 0)
+        # Of equal values the norm may be a rounding error instead of 0.
+        varies = np.ptp(flat, axis=1, keepdims=True) > 0
+        unit = np.divide(centered, norm, out=np.full_like(centered, np.nan), where=varies)
         r = unit @ unit.T
         rows += [(name, i, j, r[i, j]) for i in range(len(r)) for j in range(len(r))]
     return pd.DataFrame(rows, columns=["name", "first", "second", "r"])
@@ -146,7 +148,8 @@ def effects(equal: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Return what each method does, in a row.
 
     Columns: name, channels and images (in what they became equal, in words) and correlation (the
-    mean size of that of two different channels).
+    mean size of that of two different channels, over the pairs that have one: a channel that is
+    constant has none; NaN if there is no such pair).
 
     Args:
         equal: `equalized`'s.
@@ -158,7 +161,7 @@ def effects(equal: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     for name in dict.fromkeys(equal["name"]):
         mine = equal[(equal["name"] == name) & equal["equal"]]
         said = [words(mine.loc[mine["by"] == by, "statistic"]) for by in ("channel", "sample")]
-        rows.append((name, *(one or "nothing" for one in said), mean[name]))
+        rows.append((name, *(one or "nothing" for one in said), mean.get(name, np.nan)))
     return pd.DataFrame(rows, columns=["name", "channels", "images", "correlation"])
 
 

@@ -113,8 +113,9 @@ class Cell:
 class Contrast:
     r"""One number per seed: $\sum_i c_i\,y_i$ with $y_i$ the outcome in the $i$-th cell.
 
-    ``words`` says it, norms by the catalogue's names in backticks. Within one seed and batch size
-    all cells see the same batches, and all norms of one network start from the same weights.
+    ``words`` says it, norms by the catalogue's names in backticks. Of one seed, cells of one batch
+    size see the same batches, and norms of one network under one initialization start from the
+    same weights; cells that differ in these share the seed alone.
     """
 
     words: str

@@ -79,6 +79,9 @@ def disparity(scales: Numbers) -> float:
     s = np.asarray(scales, dtype=np.float64)
     if s.ndim != 1 or s.size == 0:
         raise DistributionError(f"scales of shape {s.shape} are no list; give one per layer")
+    if not (np.isfinite(s) & (s > 0)).all():
+        bad = s[~(np.isfinite(s) & (s > 0))][0]
+        raise DistributionError(f"a scale of {bad} has no ratio to others; all must be above 0")
     return widening(float(s.min()), float(s.max()))
 
 

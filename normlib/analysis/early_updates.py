@@ -70,20 +70,18 @@ def spreads(runs: Sequence[Probed]) -> pd.DataFrame:
     """Return how wide the distributions are and how far apart, epoch by epoch.
 
     One row per histogram of the longest run of each condition and seed: condition, model, seed,
-    epoch, period, layer, kind, spread; moved, its distance from the run's first histogram of its
-    layer and kind; apart, that from BN's of the same place and seed (NaN without).
+    epoch, period, layer, kind, spread; apart, its distance from BN's of the same place and seed
+    (NaN without).
     """
     reference = references(runs)
     rows = []
     for run in longest(runs):
         other = reference(run)
         for place, found in run.histograms.items():
-            first = run.histograms.get(place._replace(epoch=1, period="early"))
             beside = None if other is None else other.histograms.get(place)
             apart = np.nan if beside is None else found.distance(beside)
-            moved = np.nan if first is None else found.distance(first)
-            rows.append((*_named(run), *place, found.spread, moved, apart))
-    names = ["condition", "model", "seed", *Place._fields, "spread", "moved", "apart"]
+            rows.append((*_named(run), *place, found.spread, apart))
+    names = ["condition", "model", "seed", *Place._fields, "spread", "apart"]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -78,8 +78,7 @@ def measures(runs: Iterable[Learned]) -> pd.DataFrame:
         experiment = run.experiment
         for epoch in range(len(run.arrays["moved"])):
             means = {
-                name: float(run.arrays[name][epoch].mean())
-                for name in ("autocorrelation", "roughness", "low_frequencies", "moved")
+                name: float(run.arrays[name][epoch].mean()) for name in ("low_frequencies", "moved")
             }
             place = (experiment.norm, experiment.optimizer, experiment.seed, epoch)
             rows.append(

@@ -32,12 +32,12 @@ class Interval:
     n: int
 
 
-def sample(values: Values, least: int = 2) -> npt.NDArray[np.float64]:
+def sample(values: Values) -> npt.NDArray[np.float64]:
     """Return ``values`` as an array, or raise StatisticsError if too few or not finite."""
     array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or array.size < least:
+    if array.ndim != 1 or array.size < 2:
         raise StatisticsError(
-            f"{array.size} values of shape {array.shape}; give a list of at least {least}"
+            f"{array.size} values of shape {array.shape}; give a list of at least 2"
         )
     if not np.isfinite(array).all():
         raise StatisticsError(f"{array[~np.isfinite(array)][0]} is not finite; leave no gaps")

@@ -11,11 +11,11 @@ from normlib.analysis.tables import baseline, conditions, outcomes, paired, valu
 
 
 def summary(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
-    """Return per norm: n, mean, sd, confidence limits and prediction limits (NaN below 2 runs)."""
+    """Return per norm: n, mean; sd, confidence and prediction limits (NaN below FEWEST runs)."""
     wide, rows = outcomes(table, outcome), []
     for norm in conditions(table):
         found = values(wide, norm)
-        if found.size >= 2:
+        if found.size >= FEWEST:
             mean = statistics.mean_interval(found)
             new = statistics.prediction_interval(found)
             limits = (mean.sd, mean.low, mean.high, new.low, new.high)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,13 +71,13 @@ def runs(records: Iterable[Record]) -> pd.DataFrame:
     return table.sort_values(["norm", "seed", "epoch"], ignore_index=True)
 
 
-def _epochs(record: Record) -> Iterable[dict[str, object]]:
+def _epochs(record: Record) -> Iterable[dict[str, Any]]:
     experiment, history = record.experiment, dict(record.history)
     seconds = history.pop("seconds")
     if clock(record.environment["device"], record.environment["threads"]) is time.process_time:
         history["processor_seconds"] = seconds
     for index in range(experiment.epochs):
-        row: dict[str, object] = {
+        row: dict[str, Any] = {
             "key": record.key,
             "name": experiment.name,
             "norm": experiment.norm,
@@ -97,9 +98,7 @@ def _epochs(record: Record) -> Iterable[dict[str, object]]:
                 row[quantity] = 100 * (CHANCE if value is None else value)
             elif quantity in COLUMNS and quantity != "epoch":
                 row[quantity] = np.nan if value is None else value
-        row["generalization_gap"] = float(str(row["train_accuracy"])) - float(
-            str(row["test_accuracy"])
-        )
+        row["generalization_gap"] = row["train_accuracy"] - row["test_accuracy"]
         yield row
 
 
@@ -116,7 +115,7 @@ def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def outcomes(table: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
-    """Return ``outcome`` per run, in percent: one row per seed, one column per norm.
+    """Return ``outcome`` per run, in its unit: one row per seed, one column per norm.
 
     A run whose history does not reach the outcome's last epoch is absent.
     """

@@ -7,7 +7,7 @@ import pandas as pd
 from normlib.analysis.contrasts import network
 from normlib.analysis.outcome import FEWEST
 from normlib.analysis.searched import VARIED
-from normlib.book.showing import interval, signed
+from normlib.book.showing import interval, level, limits, signed
 from normlib.claims.source_e.reported import BEST_E
 from normlib.figures.palette import label
 from normlib.records import Experiment
@@ -55,7 +55,8 @@ def covered(found: pd.DataFrame) -> pd.DataFrame:
 def _of(row: pd.Series) -> str:
     words = f"{row['recorded']} of {row['planned']}".replace(" ", "\N{NO-BREAK SPACE}")
     if 0 < row["recorded"] < row["planned"]:
-        words += f" (seed {', '.join(map(str, row['seeds']))})"
+        seeds = "seed" if row["recorded"] == 1 else "seeds"
+        words += f" ({seeds} {', '.join(map(str, row['seeds']))})"
     return words + (f", {row['diverged']} diverged" if row["diverged"] else "")
 
 
@@ -85,7 +86,7 @@ def beside(cells: pd.DataFrame, predicted: pd.DataFrame, model: str) -> pd.DataF
             row["batch_size"],
             row["n"],
             _mean(row),
-            _limits(row["new_low"], row["new_high"]),
+            None if pd.isna(row["new_low"]) else limits(row["new_low"], row["new_high"]),
             None if pd.isna(row["reported"]) else f"{row['reported']:.2f}",
             None if pd.isna(row["inside"]) else bool(row["inside"]),
         )
@@ -106,15 +107,7 @@ def means(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(row: pd.Series) -> str | None:
-    if not row["n"]:
-        return None
-    if row["n"] < FEWEST:
-        return f"{row['mean']:.2f} ({'one run' if row['n'] == 1 else 'two runs'})"
-    return f"{row['mean']:.2f} {_limits(row['low'], row['high'])}"
-
-
-def _limits(low: float, high: float) -> str | None:
-    return None if pd.isna(low) else f"[{low:.2f},\N{NO-BREAK SPACE}{high:.2f}]"
+    return level(row["mean"], row["low"], row["high"], row["n"]) if row["n"] else None
 
 
 def effects(found: pd.DataFrame, reported: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -131,8 +124,8 @@ def effects(found: pd.DataFrame, reported: pd.DataFrame, by: str) -> pd.DataFram
     for _, row in both.iterrows():
         ours = None
         if row["n"]:
-            limits = interval(row["low"], row["high"]) if row["n"] >= FEWEST else "(too few)"
-            ours = f"{signed(row['mean'])}\N{NO-BREAK SPACE}{limits}"
+            around = interval(row["low"], row["high"]) if row["n"] >= FEWEST else "(too few)"
+            ours = f"{signed(row['mean'])}\N{NO-BREAK SPACE}{around}"
         place = [network(row["model"]), *([row["batch_size"]] if "batch_size" in keys else [])]
         theirs = None if pd.isna(row["mean_source"]) else signed(row["mean_source"])
         rows.append((label(row[by]), *place, row["n"], ours, row["detectable"], theirs))

@@ -1,4 +1,4 @@
-"""Which runs a verdict on source E's claims rests on, told by network, batch size and method."""
+"""Which runs a verdict rests on, told by network, batch size and method."""
 
 from collections.abc import Iterable
 
@@ -48,4 +48,8 @@ def _seeds(verdict: Verdict) -> dict[tuple[str, int, str], dict[str, int]]:
         for cell in first.cells if isinstance(first, Contrast) else ():
             norms = counts.setdefault((cell.model, cell.batch_size, cell.setting), {})
             norms[cell.norm] = max(norms.get(cell.norm, 0), result.n)
-    return {place: {norm: n[norm] for norm in METHODS if norm in n} for place, n in counts.items()}
+    return {
+        # METHODS in the source's order, others after them as they come.
+        place: {norm: n[norm] for norm in dict.fromkeys((*METHODS, *n)) if norm in n}
+        for place, n in counts.items()
+    }

@@ -1,4 +1,4 @@
-"""Sentences of the chapter on source E's ablation that are true whatever is recorded."""
+"""Sentences on runs and on verdicts that are true whatever is recorded; some on source E alone."""
 
 from collections.abc import Iterable, Sequence
 
@@ -76,10 +76,10 @@ def decided(judged: Sequence[Verdict]) -> str:
 def standing(verdict: Verdict) -> str:
     """Return what a verdict rests on, for a sentence: numbers, a tally, or what is missing."""
     seeds = [result.n for result in verdict.primary]
-    lacking = sum(n < FEWEST for n in seeds)
+    lacking = {n for n in seeds if n < FEWEST}
     if not any(seeds):
         return "its runs are missing"
-    if lacking == len(seeds):
+    if len(lacking) == 1 and max(seeds) < FEWEST:
         return f"{max(seeds)} of the three seeds that it takes"
     return ledger.tally(verdict) if lacking else ledger.evidence(verdict)
 

@@ -28,7 +28,7 @@ PUBLIC = {
     "Experiments and records": "normlib.records",
     "Training": "normlib.engine",
     "Plans and sweeps": "normlib.sweep",
-    "Statistics": "normlib.analysis",
+    "Statistics": "normlib.analysis.statistics",
     "Claims": "normlib.claims",
 }
 ADDRESS = re.compile(r"<(?:function|class|object)?\s*([\w.<>]+)?.*? at 0x[0-9a-f]+>")

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 from normlib.analysis import summaries
+from normlib.analysis.contrasts import MINUS
 from normlib.analysis.outcome import Outcome
-from normlib.book.showing import interval, p_value, signed
+from normlib.book.showing import interval, level, p_value, signed
 from normlib.claims import REPORTED
 from normlib.figures.palette import label
-
-MINUS = "\N{MINUS SIGN}"
 
 
 def beside(table: pd.DataFrame) -> pd.DataFrame:
@@ -19,7 +18,10 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
     for source, epoch in (("B", 4), ("A", 10)):
         outcome = Outcome(quantity="test_accuracy", first=epoch, last=epoch)
         summary = summaries.summary(table, outcome)
-        ours = {row["norm"]: _interval(row) for _, row in summary.iterrows()}
+        ours = {
+            row["norm"]: level(row["mean"], row["low"], row["high"], row["n"])
+            for _, row in summary.iterrows()
+        }
         theirs = {
             number.norm: f"{number.accuracy:.{2 if number.rounding < 0.1 else 1}f}"
             for number in REPORTED
@@ -33,12 +35,6 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
         for norm, n in counts.items()
     ]
     return pd.DataFrame(rows, columns=["condition", "seeds", *columns])
-
-
-def _interval(row: pd.Series) -> str:
-    if pd.isna(row["low"]):
-        return f"{row['mean']:.2f} (one run)"
-    return f"{row['mean']:.2f} [{row['low']:.2f},\N{NO-BREAK SPACE}{row['high']:.2f}]"
 
 
 def contrasts(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """A docstring with Google-style sections, as MyST Markdown.
 
 Sections: ``Args:``, ``Attributes:``, ``Shape:``, ``Returns:``, ``Yields:``, ``Raises:``,
-``Source:``, ``Example:``, ``Note:``, and ``Formula:``. Text may hold ``code``, `code` and
-:math:`formulas`; an indented block is shown as it is written, below ``.. math::`` as a formula.
+``Source:``, ``Example:``, ``Note:``, and ``Formula:``. Text may hold ``code``, `code`, and
+formulas as :math:`a` or between dollars with nothing but the formula between them, ``$a$``; an
+indented block is shown as it is written, below ``.. math::`` as a formula.
 Whatever else stands there is shown literally, so no docstring can break the book.
 """
 
@@ -18,7 +19,8 @@ SECTION = re.compile(
 ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*)(?: \(([^)]*)\))?:[ ]*(.*)$", re.S)
 NAMED = re.compile(rf"[-*] |{ENTRY.pattern}")
 INLINE = re.compile(
-    r"(?P<math>:math:`[^`]+`)|(?P<role>:[\w:]+:`[^`]+`)|(?P<code>``[^`]+``|`[^`]+`)"
+    r"(?P<math>:math:`[^`]+`|\$(?=[^\s`$])[^`$]*[^\s`$]\$(?!\w))"
+    r"|(?P<role>:[\w:]+:`[^`]+`)|(?P<code>``[^`]+``|`[^`]+`)"
     r"|(?P<paper>arXiv:\d{4}\.\d{4,5})|(?P<url>https?://[^\s<>)]+[^\s<>).,;:])"
 )
 SPECIAL = re.compile(r"([\\*_{}\[\]<>#$|~^])")
@@ -134,7 +136,7 @@ def inline(text: str) -> str:
 def _token(match: re.Match[str]) -> str:
     token = match.group()
     if match.lastgroup == "math":
-        return f"${token.removeprefix(':math:').strip('`')}$"
+        return f"${token.removeprefix(':math:').strip('`$')}$"
     if match.lastgroup == "role":
         name = token.rsplit(":", 1)[1].strip("`")
         return f"`{name.removeprefix('~').rsplit('.', 1)[-1] if name.startswith('~') else name}`"

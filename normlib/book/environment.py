@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from normlib.book import key, notebook
 from normlib.book.layout import Book
+from normlib.book.markdown import table
 
 if TYPE_CHECKING:
     from normlib.records import Record
@@ -80,13 +81,13 @@ def _environments(runs: Sequence["Record"]) -> str:
         counted[(framework, *(str(run.environment.get(name, "")) for name in PLACE))] += 1
     rows = [[str(count), *place] for place, count in sorted(counted.items())]
     titles = ["runs", "framework", *(name.replace("_", " ") for name in PLACE)]
-    return _table(titles, rows)
+    return _listed(titles, rows)
 
 
 def _code(runs: Sequence["Record"]) -> str:
     counted = Counter(_state(run.code) for run in runs)
     rows = [[str(count), *state] for state, count in sorted(counted.items())]
-    return _table(["runs", "normlib", "commit", "uncommitted changes", "hash of the source"], rows)
+    return _listed(["runs", "normlib", "commit", "uncommitted changes", "hash of the source"], rows)
 
 
 def _state(code: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -106,7 +107,7 @@ def _data(runs: Sequence["Record"]) -> str:
         for split in ("train", "test")
     }
     rows = [[name, split, f"`{sha256}`"] for name, split, sha256 in sorted(sets)]
-    return _table(["data set", "split", "sha256 of images and labels"], rows)
+    return _listed(["data set", "split", "sha256 of images and labels"], rows)
 
 
 def _locked(book: Book) -> str:
@@ -116,16 +117,8 @@ def _locked(book: Book) -> str:
     packages = tomllib.loads(lock.read_text(encoding="utf8")).get("package", [])
     versions = {package["name"]: package.get("version", "") for package in packages}
     rows = [[name, versions[name], what] for name, what in PACKAGES.items() if name in versions]
-    return _table(["package", "version", "what it does here"], rows)
+    return _listed(["package", "version", "what it does here"], rows)
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return "No chapter of this book rests on recorded runs."
-    lines = [titles, ["---"] * len(titles), *rows]
-    table = "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
-    return f"```{{table}}\n:class: dataframe\n\n{table}\n```"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _listed(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return table(titles, rows) if rows else "No chapter of this book rests on recorded runs."

@@ -7,7 +7,7 @@ import pandas as pd
 
 from normlib.analysis.contrasts import Contrast
 from normlib.analysis.outcome import FEWEST, QUANTITIES, Outcome
-from normlib.book.showing import interval, p_value, signed, text
+from normlib.book.showing import difference, limits, p_value, text
 from normlib.claims import Claim, Test
 from normlib.claims.verdicts import Result, Verdict
 from normlib.figures.palette import label
@@ -18,7 +18,7 @@ def questions(claims: Iterable[Claim]) -> pd.DataFrame:
 
     What decides them is a column if not all are decided alike.
     """
-    rows = [(one.id, one.claim, one.reading.replace("`", ""), one.decision) for one in claims]
+    rows = [(one.id, one.claim, _named(one.reading), one.decision) for one in claims]
     names = ["claim", "the source says", "how it is read", "decided by"]
     table = pd.DataFrame(rows, columns=names)
     return table if table["decided by"].nunique() > 1 else table[names[:3]]
@@ -26,9 +26,11 @@ def questions(claims: Iterable[Claim]) -> pd.DataFrame:
 
 def said(condition: str) -> str:
     """Return a condition, or a text with norms in backticks, with the names figures use."""
-    if "`" not in condition:
-        return label(condition)
-    return re.sub("`([^`]+)`", lambda found: label(found[1]), condition)
+    return _named(condition) if "`" in condition else label(condition)
+
+
+def _named(words: str) -> str:
+    return re.sub("`([^`]+)`", lambda found: label(found[1]), words)
 
 
 def comparison(test: Test) -> str:
@@ -83,14 +85,12 @@ def estimate(result: Result) -> str:
         return f"{result.n} {'seed' if result.n == 1 else 'seeds'} in common: too few"
     seeds = f"{result.n}\N{NO-BREAK SPACE}seeds"
     if not _is_difference(result.test):
-        limits = f"[{text(result.low)},\N{NO-BREAK SPACE}{text(result.high)}]"
-        return f"{text(result.estimate)} {limits}, {seeds}"
+        return f"{text(result.estimate)} {limits(result.low, result.high)}, {seeds}"
     if result.test.kind in ("share", "spread"):
         unit, digits = ("%", 0) if result.test.kind == "share" else ("", 2)
-        low, high = f"{result.low:.{digits}f}", f"{result.high:.{digits}f}"
-        limits = f"[{low},\N{NO-BREAK SPACE}{high}]"
-        return f"{result.estimate:.{digits}f}{unit} {limits}, {seeds}"
-    return f"{signed(result.estimate)} {interval(result.low, result.high)}, {seeds}"
+        found = limits(result.low, result.high, digits)
+        return f"{text(result.estimate, digits)}{unit} {found}, {seeds}"
+    return f"{difference(result.estimate, result.low, result.high)}, {seeds}"
 
 
 def sentence(results: Sequence[Result]) -> str:

@@ -10,6 +10,7 @@ from normlib.analysis import statistics
 from normlib.analysis.contrasts import network
 from normlib.analysis.histograms import Probed, condition, first_epoch
 from normlib.analysis.outcome import FEWEST, QUANTITIES, Quantity
+from normlib.book.showing import few
 from normlib.figures import starts
 from normlib.records import Experiment
 
@@ -108,12 +109,12 @@ def _mean(values: NDArray[np.float64]) -> str | None:
     if not values.size:
         return None
     if values.size < FEWEST:
-        return f"{_number(values.mean())} ({'one run' if values.size == 1 else 'two runs'})"
+        return f"{_number(values.mean())} {few(values.size)}"
     found = statistics.mean_interval(values)
     half = _number((found.high - found.low) / 2)
     return f"{_number(found.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{half}"
 
 
 def _number(value: float) -> str:
-    """Return ``value`` to three digits or one decimal place, which a distance can bear."""
+    """Return ``value`` to one decimal place, which a distance can bear."""
     return f"{value:.1f}".replace("-", "\N{MINUS SIGN}")

@@ -13,7 +13,7 @@ from normlib.analysis.hallucinated import Hallucinated, by_judge
 from normlib.analysis.learned import Learned, measures
 from normlib.analysis.outcome import FEWEST, Outcome, Quantity
 from normlib.book.gathering import Gathered
-from normlib.book.showing import interval, signed
+from normlib.book.showing import difference
 from normlib.claims.source_c import RATES
 from normlib.figures.palette import label
 
@@ -279,4 +279,4 @@ def mean_interval(values: NDArray[np.float64]) -> str | None:
     if values.size < FEWEST:
         return None
     found = statistics.mean_interval(values)
-    return f"{signed(found.mean)} {interval(found.low, found.high)}"
+    return difference(found.mean, found.low, found.high)

@@ -3,15 +3,20 @@
 import fcntl
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from normlib.book import api, environment, gate, html, key, stage
-from normlib.book.execute import Progress, execute
+from normlib.book import api, environment, gate, html, key, stage, verdicts
+from normlib.book.execute import Execution, Progress, execute
 from normlib.book.layout import Book
 
-GENERATED = {"environment": environment.page, "api": api.page}
+#: Pages that are written anew for each book, from it and its executed chapters.
+GENERATED: dict[str, Callable[[Book, Sequence[Execution]], str]] = {
+    "verdicts": lambda _, executions: verdicts.page(executions),
+    "environment": lambda book, _: environment.page(book),
+    "api": lambda book, _: api.page(book),
+}
 
 
 def build(book: Book, *, progress: Progress = print) -> Path:
@@ -27,7 +32,7 @@ def build(book: Book, *, progress: Progress = print) -> Path:
     with _alone(book, progress):
         executions = execute(book, progress=progress)
         named = [name for name in GENERATED if name in book.documents()]
-        pages = {f"{name}.md": GENERATED[name](book) for name in named}
+        pages = {f"{name}.md": GENERATED[name](book, executions) for name in named}
         stage.stage(book, executions, pages)
         gate.check_stage(book)
         made_from = {"stage": key.tree(book.stage), "library": key.library(book)}

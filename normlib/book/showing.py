@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from normlib.analysis.outcome import FEWEST
+
 
 class Shown:
     """A data frame that a notebook shows as an HTML table with a caption.
@@ -61,6 +63,26 @@ def signed(value: float, digits: int = 2) -> str:
 def interval(low: float, high: float, digits: int = 2) -> str:
     """Return an interval of differences that no line break parts: ``[−0.20, +0.31]``."""
     return f"[{signed(low, digits)},\N{NO-BREAK SPACE}{signed(high, digits)}]"
+
+
+def limits(low: float, high: float, digits: int = 2) -> str:
+    """Return an interval of levels that no line break parts: ``[75.10, 76.20]``."""
+    return f"[{text(low, digits)},\N{NO-BREAK SPACE}{text(high, digits)}]"
+
+
+def level(mean: float, low: float, high: float, n: int) -> str:
+    """Return a mean over ``n`` runs with its interval, or, of too few, with how many they are."""
+    return f"{mean:.2f} {few(n) if n < FEWEST else limits(low, high)}"
+
+
+def few(n: int) -> str:
+    """Return what stands in place of an interval of fewer than FEWEST runs: ``(two runs)``."""
+    return "(one run)" if n == 1 else "(two runs)"
+
+
+def difference(mean: float, low: float, high: float) -> str:
+    """Return a mean of differences with its interval: ``+0.31 [+0.20, +0.42]``."""
+    return f"{signed(mean)} {interval(low, high)}"
 
 
 def p_value(p: float | None) -> str:

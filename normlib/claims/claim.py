@@ -31,7 +31,8 @@ class Test:
     - share: the share of seeds (in percent) with a positive paired difference;
     - spread: the standard deviation over seeds of ``outcome(first)``; ``second`` is ``None``.
 
-    Runs are paired by seed: within one, both start from the same weights and see the same batches.
+    Runs are paired by seed. Two named conditions of one seed start from the same weights and see
+    the same batches; what the cells of a contrast share, `Contrast` says.
     The decision has two directions: support (theta is inside) and contradiction (theta is
     outside), each a one-sided test at ALPHA / 2 so that it agrees with the drawn 95% interval.
     """

@@ -1,7 +1,8 @@
 """Short ways to write the tests down, with the outcomes and margins that the claims share."""
 
+from normlib.analysis.contrasts import Contrast
 from normlib.analysis.outcome import Outcome
-from normlib.claims.claim import Role, Test
+from normlib.claims.claim import Claim, Role, Test
 
 #: Source A reports after 10 epochs, source B after 4: always that epoch, never the best one.
 EPOCH_10 = Outcome(quantity="test_accuracy", first=10, last=10)
@@ -56,4 +57,48 @@ def between(
     """Claim that the mean paired difference lies between ``low`` and ``high`` points."""
     return Test(
         kind="range", first=first, second=second, outcome=outcome, low=low, high=high, role=role
+    )
+
+
+def above(
+    contrast: Contrast, outcome: Outcome, *, low: float = 0.0, role: Role = "primary"
+) -> Test:
+    """Claim that the mean of ``contrast`` is above ``low``."""
+    return Test(
+        kind="superiority", first=contrast, second=None, outcome=outcome, low=low, role=role
+    )
+
+
+def under(
+    contrast: Contrast, outcome: Outcome, *, high: float = 0.0, role: Role = "primary"
+) -> Test:
+    """Claim that the mean of ``contrast`` is below ``high``."""
+    return Test(kind="bound", first=contrast, second=None, outcome=outcome, high=high, role=role)
+
+
+def within(contrast: Contrast, outcome: Outcome, *, margin: float, role: Role = "primary") -> Test:
+    """Claim that the mean of ``contrast`` is less than ``margin`` from 0: two one-sided tests."""
+    return Test(
+        kind="equivalence",
+        first=contrast,
+        second=None,
+        outcome=outcome,
+        low=-margin,
+        high=margin,
+        role=role,
+    )
+
+
+def untested(source: str, *claims: tuple[str, str, str]) -> tuple[Claim, ...]:
+    """Return claims that no run decides yet: of each its id, what it says, and what it takes."""
+    return tuple(
+        Claim(
+            id=name,
+            source=source,
+            claim=claim,
+            reading=needs,
+            decision="not tested yet",
+            chapters=(),
+        )
+        for name, claim, needs in claims
     )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from normlib.analysis.parity.blindness import unseen
 from normlib.analysis.parity.explanations import REPORTED, reach, rounding
-from normlib.claims.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, Answer
+from normlib.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED, Answer
 
 RUNNING = "running averages"
 #: How many times larger a difference must be than rounding's before rounding cannot be its cause.
@@ -37,13 +37,13 @@ def _a4(differences: pd.DataFrame) -> Finding:
     could = [str(name) for name in graded.loc[graded["answer"] == "could", "change"]]
     possible = any(name.startswith(RUNNING) for name in could)
     others = [name for name in could if not name.startswith(RUNNING)]
-    alone = "" if others else ", and of the changes tried no other does"
+    also = f"of the other changes tried also: {'; '.join(others)}" if others else "no other does"
     return Finding(
         claim="A4",
-        answer=UNDECIDED if possible else CONTRADICTED,
+        answer=OPEN if possible else CONTRADICTED,
         why=(
             f"Possible: running against batch statistics give differences on both sides of "
-            f"{REPORTED['batch'][0]:.2f}{alone}. Without the source's inputs the cause cannot be "
+            f"{REPORTED['batch'][0]:.2f} ({also}). Without the source's inputs the cause cannot be "
             "identified."
             if possible
             else f"No declared input gives {REPORTED['batch'][0]:.2f} by running averages."
@@ -61,7 +61,7 @@ def _a5(differences: pd.DataFrame) -> Finding:
         answer=CONTRADICTED if refuted else SUPPORTED,
         why=(
             f"Two float32 evaluations of one definition differ by at most {noise:.0e}; the source "
-            f"reports {number:.3f}. Changes that can reach it: {', '.join(could) or 'none'}."
+            f"reports {number:.3f}. Changes that can reach it: {'; '.join(could) or 'none'}."
         ),
     )
 
@@ -71,7 +71,7 @@ def _a6(blind: pd.DataFrame) -> Finding:
     total = blind["backward"].nunique() - 1
     return Finding(
         claim="A6",
-        answer=CONTRADICTED if wrong else UNDECIDED,
+        answer=CONTRADICTED if wrong else OPEN,
         why=(
             f"Under a sum or a mean of the outputs {len(wrong)} of {total} wrong backward passes "
             f"differ from the right one by less than the source's {REPORTED['layer'][1]:.6f}: "
@@ -85,7 +85,7 @@ def _b8(differences: pd.DataFrame, blind: pd.DataFrame) -> Finding:
     wrong = _unseen(blind)
     return Finding(
         claim="B8",
-        answer=CONTRADICTED if wrong else UNDECIDED,
+        answer=CONTRADICTED if wrong else OPEN,
         why=(
             f"Of its two parts: layers of one definition do agree to rounding ({noise:.0e} in "
             "float32), but that gradients are right does not follow from close results; it takes "

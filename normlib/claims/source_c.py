@@ -26,15 +26,19 @@ the last epoch.
 
 from normlib.analysis.contrasts import Cell, Contrast, combined, difference, single
 from normlib.analysis.outcome import Outcome, Quantity
-from normlib.claims.claim import Claim, Role, Test
+from normlib.claims.claim import Claim, Test
+from normlib.claims.forms import above, under
+from normlib.sweep import optimizers
 
 SOURCE = "C"
 MNIST, CIFAR = "mnist-optimizers", "cifar-optimizers"
-MNIST_EPOCHS, CIFAR_EPOCHS = 10, 15
-RATES = {"sgd": 0.01, "adam": 0.001}
+PAIR, OTHERS = optimizers.PAIR, optimizers.OTHERS
+_ON_EACH = tuple(
+    plan(seeds=1).experiments for plan in (optimizers.mnist_optimizers, optimizers.cifar_optimizers)
+)
+MNIST_EPOCHS, CIFAR_EPOCHS = (runs[0].epochs for runs in _ON_EACH)
+RATES = {run.optimizer: run.learning_rate for runs in _ON_EACH for run in runs}
 OPTIMIZERS = tuple(RATES)
-PAIR = ("none", "batch")
-OTHERS = ("layer", "group", "weight")
 
 #: Points from which learning is much faster, mean of the epochs; the source: "considerable".
 MUCH = 10.0
@@ -68,18 +72,6 @@ def shrinking(model: str, norm: str = "batch") -> Contrast:
     words = f"(`{norm}` \N{MINUS SIGN} `none`) under SGD minus under Adam, {_network(model)}"
     parts = ((1.0, gain(model, "sgd", norm)), (-1.0, gain(model, "adam", norm)))
     return combined(words, parts)
-
-
-def above(contrast: Contrast, outcome: Outcome, low: float = 0.0, role: Role = "primary") -> Test:
-    """Claim that the mean of ``contrast`` is above ``low``."""
-    return Test(
-        kind="superiority", first=contrast, second=None, outcome=outcome, low=low, role=role
-    )
-
-
-def under(contrast: Contrast, outcome: Outcome, high: float, role: Role = "primary") -> Test:
-    """Claim that the mean of ``contrast`` is below ``high``."""
-    return Test(kind="bound", first=contrast, second=None, outcome=outcome, high=high, role=role)
 
 
 def _network(model: str) -> str:
@@ -141,10 +133,10 @@ CLAIMS_C = (
         "reversal contradicts the claim. Beside it: the last epoch, and the other norms.",
         MNIST,
         _ON_MNIST,
-        under(gain("mlp", "sgd"), LOSS_1, 0.0),
+        under(gain("mlp", "sgd"), LOSS_1),
         above(gain("mlp", "sgd"), MNIST_ALL),
         above(gain("mlp", "sgd"), MNIST_LAST, role="secondary"),
-        *(under(gain("mlp", "sgd", norm), LOSS_1, 0.0, "secondary") for norm in OTHERS),
+        *(under(gain("mlp", "sgd", norm), LOSS_1, role="secondary") for norm in OTHERS),
         *(above(gain("mlp", "sgd", norm), MNIST_ALL, role="secondary") for norm in OTHERS),
     ),
     _runs(
@@ -157,7 +149,7 @@ CLAIMS_C = (
         MNIST,
         _ON_MNIST,
         above(shrinking("mlp"), MNIST_ALL),
-        under(shrinking("mlp"), LOSSES, 0.0),
+        under(shrinking("mlp"), LOSSES),
         above(shrinking("mlp"), MNIST_LAST, role="secondary"),
         above(gain("mlp", "adam"), MNIST_ALL, role="secondary"),
         above(gain("mlp", "adam"), MNIST_LAST, role="secondary"),
@@ -191,8 +183,8 @@ CLAIMS_C = (
         MNIST,
         _ON_MNIST,
         above(gain("mlp", "adam", "none", "batch"), NOISY),
-        above(single(cell("mlp", "none", "adam")), NOISY, SOME),
-        under(single(cell("mlp", "batch", "adam")), NOISY, MOST),
+        above(single(cell("mlp", "none", "adam")), NOISY, low=SOME),
+        under(single(cell("mlp", "batch", "adam")), NOISY, high=MOST),
         above(gain("mlp", "sgd", "none", "batch"), NOISY, role="secondary"),
         *(above(gain("mlp", "adam", "none", norm), NOISY, role="secondary") for norm in OTHERS),
     ),
@@ -206,8 +198,8 @@ CLAIMS_C = (
         "The learning rate decides much here: the chapter shows a range of them.",
         CIFAR,
         _ON_CIFAR,
-        above(gain("vgg", "sgd"), CIFAR_ALL, MUCH),
-        under(single(cell("vgg", "none", "sgd")), CIFAR_LAST, USELESS),
+        above(gain("vgg", "sgd"), CIFAR_ALL, low=MUCH),
+        under(single(cell("vgg", "none", "sgd")), CIFAR_LAST, high=USELESS),
         above(gain("vgg", "sgd"), CIFAR_LAST, role="secondary"),
     ),
     _runs(

@@ -1,7 +1,8 @@
 """Source D (Salina): what projections do, before any accuracy is looked at.
 
 D1 to D3 are about definitions and laws, which chapter 02 computes instead of reading them off
-recorded runs. Their readings were written down before the chapter was first executed.
+recorded runs. Their readings were written down before the chapter was first executed. D4 to D12 are
+about trained networks, of which no plan has runs yet.
 """
 
 import pandas as pd
@@ -9,8 +10,9 @@ import pandas as pd
 from normlib.analysis import statistics
 from normlib.analysis.outcome import FEWEST
 from normlib.claims.claim import ALPHA, Claim
+from normlib.claims.forms import untested
 from normlib.claims.parity import Finding
-from normlib.claims.verdicts import CONTRADICTED, SUPPORTED, UNDECIDED, Answer
+from normlib.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED, Answer
 
 SOURCE = "D"
 HERE = ("02_scale_invariance",)
@@ -21,6 +23,57 @@ PROJECTIONS = ("sphere", "hyperplane", "whitening")
 OWN = ("batch", "layer", "group", "instance", "weight", "centered-weight", "spectral")
 #: The scale-invariant methods whose weights are watched.
 WATCHED = ("batch", "layer", "weight")
+
+#: What the source says of trained networks, and what it takes to test it.
+UNTESTED = untested(
+    SOURCE,
+    (
+        "D4",
+        "Larger weight norms make networks more vulnerable to adversarial perturbation.",
+        "Needs trained networks with weights of several lengths, and attacks on them.",
+    ),
+    (
+        "D5",
+        "BN, LN and GN converge faster than no normalization.",
+        "Needs `group` beside `batch`, `layer` and `none` on the source's CIFAR-10 and CIFAR-100.",
+    ),
+    (
+        "D6",
+        "GN and LN stay stable at small batch sizes, BN does not.",
+        "Needs runs at several batch sizes, down to two images.",
+    ),
+    (
+        "D7",
+        "Pruning by BN's gamma removes parameters at little loss of accuracy.",
+        "Needs trained networks whose channels are removed in the order of their gamma.",
+    ),
+    (
+        "D8",
+        "Normalization allows higher learning rates.",
+        "Needs the largest rate at which training succeeds, with and without normalization.",
+    ),
+    (
+        "D9",
+        "Normalization reduces sensitivity to initialization.",
+        "Needs runs from initial weights of several scales.",
+    ),
+    (
+        "D10",
+        "BN is unstable at very small and very large batches, and very large batches generalize "
+        "worse.",
+        "Needs runs at batch sizes from two to several thousand.",
+    ),
+    (
+        "D11",
+        "WN speeds convergence.",
+        "Needs `weight` beside `none` on the source's CIFAR-10 and CIFAR-100.",
+    ),
+    (
+        "D12",
+        "Normalization improves generalization.",
+        "Needs networks that fit their training images equally well, with and without it.",
+    ),
+)
 
 CLAIMS_D = (
     Claim(
@@ -63,6 +116,7 @@ CLAIMS_D = (
         decision="computed",
         chapters=HERE,
     ),
+    *UNTESTED,
 )
 
 
@@ -109,7 +163,7 @@ def _d2(scales: pd.DataFrame) -> Finding:
     answer: Answer = SUPPORTED if held == len(OWN) else CONTRADICTED
     return Finding(
         claim="D2",
-        answer=UNDECIDED if missing else answer,
+        answer=OPEN if missing else answer,
         why=(
             f"While training, {held} of the source's {len(OWN)} methods do not notice the scale of "
             f"the weight. In evaluation these do: {', '.join(lost) or 'none'}."
@@ -122,9 +176,9 @@ def _d3(growth: pd.DataFrame) -> Finding:
         norm: growth.loc[growth["norm"] == norm, "percent"].tolist() for norm in (*WATCHED, "none")
     }
     if any(len(by_norm[norm]) < FEWEST for norm in WATCHED):
-        return Finding(claim="D3", answer=UNDECIDED, why="Too few seeds to tell growth from luck.")
+        return Finding(claim="D3", answer=OPEN, why="Too few seeds to tell growth from luck.")
     above, below = zip(*(statistics.one_sided(by_norm[norm], 0.0) for norm in WATCHED), strict=True)
-    answer: Answer = UNDECIDED
+    answer: Answer = OPEN
     if (statistics.holm(above) < ALPHA / 2).all():
         answer = SUPPORTED
     elif (statistics.holm(below) < ALPHA / 2).any():

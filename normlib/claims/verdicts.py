@@ -18,6 +18,7 @@ Answer = Literal[
     "supported",
     "contradicted",
     "not decided by these runs",
+    "not decided",
     "see the parity table",
     "see the chapter",
     "not tested yet",
@@ -25,6 +26,8 @@ Answer = Literal[
 SUPPORTED: Answer = "supported"
 CONTRADICTED: Answer = "contradicted"
 UNDECIDED: Answer = "not decided by these runs"
+#: Of what is computed, and not read off runs.
+OPEN: Answer = "not decided"
 PARITY: Answer = "see the parity table"
 COMPUTED: Answer = "see the chapter"
 UNTESTED: Answer = "not tested yet"

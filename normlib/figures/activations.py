@@ -36,7 +36,8 @@ def distributions(
     A thick bar is mean ± standard deviation, a thin one reaches from the 1st to the 99th
     percentile. Bars are coloured, and words say in what, where channels or images became equal.
     Channels and images are in the same order in all rows: by their mean in the first. Squares
-    are the sizes of the correlations of channels, from white (0) to black (1).
+    are the sizes of the correlations of channels, from white (0, or of a constant channel) to black
+    (1).
 
     Args:
         slices: ``analysis.activations.slices``.

@@ -1,4 +1,4 @@
-"""Learning curves: the mean over seeds with its 95% interval, epoch by epoch."""
+"""Learning curves: the mean over seeds, of at least three with its 95% interval, by epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST
 from normlib.figures import palette, style
 
 AXIS = {
     "train_accuracy_running": "training accuracy (%)",
-    "train_accuracy": "training accuracy, re-evaluated (%)",
     "test_accuracy": "test accuracy (%)",
     "train_loss_running": "training loss (nats)",
-    "train_loss": "training loss, re-evaluated (nats)",
     "test_loss": "test loss (nats)",
 }
 
@@ -31,15 +30,15 @@ class Panel:
 
 
 def means(table: pd.DataFrame, norm: str, quantity: str) -> pd.DataFrame:
-    """Return mean and 95% limits over seeds per epoch; limits are NaN for a single run."""
+    """Return mean and 95% limits over seeds per epoch; limits are NaN below FEWEST runs."""
     rows = []
     for epoch, found in table[table["norm"] == norm].groupby("epoch")[quantity]:
         values = found.dropna().to_numpy(dtype=np.float64)
-        if values.size >= 2:
+        if values.size >= FEWEST:
             one = statistics.mean_interval(values)
             rows.append((epoch, one.mean, one.low, one.high, one.n))
         elif values.size:
-            rows.append((epoch, float(values[0]), np.nan, np.nan, 1))
+            rows.append((epoch, float(values.mean()), np.nan, np.nan, values.size))
     return pd.DataFrame(rows, columns=["epoch", "mean", "low", "high", "n"])
 
 
@@ -52,7 +51,7 @@ def learning_curves(
     last: int | None = None,
     marks: pd.DataFrame | None = None,
 ) -> Figure:
-    """Draw one panel per quantity, two to a row, with a line and a band per condition.
+    """Draw one panel per quantity, two to a row, with a line and, of three runs, a band each.
 
     ``table`` is ``analysis.tables.runs``'s; ``last`` ends the curves at that epoch. ``marks`` are
     single numbers to set beside the test accuracy: columns norm, epoch, accuracy (percent).
@@ -81,7 +80,7 @@ def draw(
     panel: Panel,
     marks: pd.DataFrame | None = None,
 ) -> None:
-    """Draw one quantity over the epochs, a line and a band per condition."""
+    """Draw one quantity over the epochs: a line per condition, a band where there are limits."""
     for norm in norms:
         curve = means(table, norm, panel.quantity)
         colour = palette.colour(norm)

@@ -30,9 +30,8 @@ def changes(
     second: Where,
     *,
     plans: Sequence[str],
-    epoch: int = 1,
 ) -> Figure:
-    """Draw a panel per condition that overlays two distributions of weights or gradients.
+    """Draw a panel per condition that overlays two distributions of weights or gradients, epoch 1.
 
     Densities of gradients are on a logarithmic scale.
     """
@@ -43,9 +42,7 @@ def changes(
         for one in axes.flat[len(names) :]:
             one.set_axis_off()
         for one, name in zip(axes.flat, names, strict=False):
-            found = [
-                pooled(runs, name, epoch, when, layer, kind) for layer, when in (first, second)
-            ]
+            found = [pooled(runs, name, 1, when, layer, kind) for layer, when in (first, second)]
             there = [histogram for histogram in found if histogram is not None]
             if len(there) < len(found):
                 style.say_empty(one)
@@ -60,16 +57,14 @@ def changes(
     return figure
 
 
-def overlaid(
-    runs: Sequence[Probed], where: Where, *, plans: Sequence[str], epoch: int = 1
-) -> Figure:
-    """Draw the conditions' weights of one layer over each other, and their gradients beside."""
+def overlaid(runs: Sequence[Probed], where: Where, *, plans: Sequence[str]) -> Figure:
+    """Draw the weights of one layer in epoch 1, conditions overlaid, and the gradients beside."""
     shown = _conditions(runs)
     kinds: tuple[Kind, ...] = ("weights", "gradients")
     with style.drawing(3.4, 1, 2) as (figure, axes):
         for one, kind in zip(axes, kinds, strict=True):
             layer, when = where
-            found = {name: pooled(runs, name, epoch, when, layer, kind) for name in shown}
+            found = {name: pooled(runs, name, 1, when, layer, kind) for name in shown}
             there = {name: histogram for name, histogram in found.items() if histogram is not None}
             if not there:
                 style.say_empty(one)

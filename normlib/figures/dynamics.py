@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST
 from normlib.figures import palette, style
 
 #: Colour, line and name of ways of taking steps; SGD's is BN's colour, since it is BN's runs,
@@ -160,11 +161,11 @@ def _band(axes: Axes, table: pd.DataFrame, column: str, colour: str, line: str, 
     rows = []
     for step in steps:
         values = table.loc[table["step"] == step, column].to_numpy(dtype=np.float64)
-        if len(values) >= 2:
+        if len(values) >= FEWEST:
             one = statistics.mean_interval(values)
             rows.append((one.mean, one.low, one.high))
         else:
-            rows.append((values[0], np.nan, np.nan))
+            rows.append((values.mean(), np.nan, np.nan))
     mean, low, high = np.array(rows).T
     axes.plot(steps, mean, color=colour, linestyle=line, label=label)
     axes.fill_between(steps, low, high, color=colour, alpha=0.18, lw=0)

@@ -46,8 +46,9 @@ def measured(
             one.axvspan(0, margin, color="#e8e8e8", lw=0)
             one.axvline(0, color="black", lw=1)
             for place, name in enumerate(shown):
-                found = table.loc[table["condition"] == name, quantity].dropna()
-                _points(one, found.to_numpy(dtype=np.float64), place, name)
+                found = table.loc[table["condition"] == name, quantity].dropna().to_numpy(float)
+                look = starts.look(name)
+                style.point(one, found, place, look["color"], look["marker"], size=7)
             style.rows(one, [starts.label(name) for name in shown])
             one.set(title=title, xlabel=_unit(quantity))
         starts.sign(figure, table, plans)
@@ -62,11 +63,7 @@ def over_epochs(table: pd.DataFrame, quantity: str, *, plans: Sequence[str]) -> 
     gradients are on a scale of doublings.
     """
     shown = starts.present(table)
-    words = {
-        "spread": "spread",
-        "moved": "distance from the first (%)",
-        "apart": "distance from BN (%)",
-    }
+    words = {"spread": "spread", "apart": "distance from BN (%)"}
     with style.drawing(5.6, 2, 2, sharex=True, squeeze=False) as (figure, axes):
         for row, layer in zip(axes, LAYERS, strict=True):
             for one, kind in zip(row, KINDS, strict=True):
@@ -107,18 +104,6 @@ def along_blocks(table: pd.DataFrame, *, plans: Sequence[str]) -> Figure:
         starts.legend(figure, shown, axes[0, 0])
         starts.sign(figure, table, plans)
     return figure
-
-
-def _points(axes: Axes, values: np.ndarray, place: int, condition: str) -> None:
-    look = starts.look(condition)
-    colour, marker = look["color"], look["marker"]
-    if values.size >= FEWEST:
-        found = statistics.mean_interval(values)
-        axes.plot([found.low, found.high], [place, place], color=colour)
-        axes.plot(found.mean, place, marker=marker, color=colour, markersize=7)
-    else:
-        at = np.full(values.size, place)
-        axes.plot(values, at, linestyle="", marker=marker, color=colour, markerfacecolor="white")
 
 
 def _lines(axes: Axes, table: pd.DataFrame, quantity: str) -> None:

@@ -119,7 +119,8 @@ def points(
         for one, (quantity, title) in zip(axes.flat, panels.items(), strict=False):
             for place, (optimizer, norm) in enumerate(places):
                 chosen = (table["optimizer"] == optimizer) & (table["norm"] == norm)
-                _point(one, table.loc[chosen, quantity].dropna().to_numpy(float), place, norm)
+                values = table.loc[chosen, quantity].dropna().to_numpy(float)
+                style.point(one, values, place, palette.colour(norm), palette.marker(norm))
             if table[quantity].isna().all():
                 style.say_empty(one)
             one.axhline(len(norms) - 0.5, color="#cccccc", lw=0.8)
@@ -157,16 +158,6 @@ def _band(axes: Axes, wide: pd.DataFrame, norm: str, **look: Any) -> None:
             for row in wide.to_numpy(dtype=np.float64)
         ]
         axes.fill_between(wide.index, mean - half, mean + half, color=colour, alpha=0.18, lw=0)
-
-
-def _point(axes: Axes, values: np.ndarray, place: int, norm: str) -> None:
-    look: dict[str, Any] = {"marker": palette.marker(norm), "color": palette.colour(norm)}
-    if values.size >= FEWEST:
-        found = statistics.mean_interval(values)
-        axes.plot([found.low, found.high], [place, place], color=look["color"])
-        axes.plot(found.mean, place, markersize=6, **look)
-    else:
-        axes.plot(values, [place] * values.size, linestyle="", markerfacecolor="white", **look)
 
 
 def _finish(

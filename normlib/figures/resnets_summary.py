@@ -11,11 +11,10 @@ from matplotlib.patheffects import withStroke
 
 from normlib.analysis.ablation import METHODS
 from normlib.analysis.contrasts import network
+from normlib.analysis.outcome import CHANCE
 from normlib.figures import palette
 from normlib.figures.resnets import drawing, sign, signature
 
-#: Percent that a classifier of ten classes has by chance.
-CHANCE = 10.0
 WIDTH = 0.2
 #: White with a black edge, to be seen on a bar and beside it.
 _THEIRS: dict[str, Any] = {
@@ -50,7 +49,7 @@ def bars(
                 ours = better[(better["model"] == model) & (better["norm"] == norm)]
                 theirs = reported[(reported["model"] == model) & (reported["norm"] == norm)]
                 _bar(axes, place + offset, norm, ours, theirs)
-        axes.axhline(CHANCE, color="#666666", lw=0.9, linestyle=":", zorder=3)
+        axes.axhline(100 * CHANCE, color="#666666", lw=0.9, linestyle=":", zorder=3)
         axes.set_xticks(range(len(networks)), [network(model) for model in networks])
         axes.set(ylim=(0, 100), ylabel="test accuracy (%)", xlim=(-0.6, len(networks) - 0.4))
         axes.grid(axis="x", visible=False)

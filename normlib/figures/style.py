@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from normlib.analysis import statistics
+from normlib.analysis.outcome import FEWEST
 from normlib.figures.palette import label
 
 #: Inches; the width of a page's column.
@@ -87,6 +90,19 @@ def rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
+
+
+def point(
+    axes: Axes, values: np.ndarray, place: int, colour: str, marker: str, size: float = 6
+) -> None:
+    """Draw in row ``place`` a mean with its 95% interval, or fewer than FEWEST values hollow."""
+    if values.size >= FEWEST:
+        found = statistics.mean_interval(values)
+        axes.plot([found.low, found.high], [place, place], color=colour)
+        axes.plot(found.mean, place, marker=marker, color=colour, markersize=size)
+    else:
+        at = [place] * values.size
+        axes.plot(values, at, linestyle="", marker=marker, color=colour, markerfacecolor="white")
 
 
 def say_empty(axes: Axes) -> None:

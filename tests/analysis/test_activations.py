@@ -17,6 +17,11 @@ def over(x, *axes):
     return (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
 
 
+def effects(values):
+    equal = activations.equalized(activations.slices(values))
+    return activations.effects(equal, activations.correlations(values)).set_index("name")
+
+
 def test_slices_are_what_numpy_says(x):
     found = activations.slices({"x": x}).set_index(["by", "index"])
     assert len(found) == 4 + 6
@@ -35,9 +40,7 @@ def test_effects_name_what_each_set_of_axes_makes_equal(x):
         "centered": x - x.mean((0, 2, 3), keepdims=True),
         "rms": x / np.sqrt((x**2).mean((1, 2, 3), keepdims=True)),
     }
-    found = activations.effects(
-        activations.equalized(activations.slices(values)), activations.correlations(values)
-    ).set_index("name")
+    found = effects(values)
     both = "means and spreads"
     assert found["channels"].to_dict() == {
         "none": "nothing", "batch": both, "layer": "nothing", "instance": both,
@@ -49,12 +52,24 @@ def test_effects_name_what_each_set_of_axes_makes_equal(x):
     }  # fmt: skip
 
 
-def test_correlations_are_what_numpy_says_and_zero_for_a_constant(x):
-    x[:, 3] = 7
-    found = activations.correlations({"x": x}).pivot(index="first", columns="second", values="r")
+@pytest.mark.parametrize("constant", [0.0, 0.1, 7.0])  # 0.1 is not its own mean, once rounded
+def test_correlations_are_what_numpy_says_and_a_constant_has_none(x, constant):
+    x[:, 3] = constant
+    pairs = activations.correlations({"x": x})
+    found = pairs.pivot(index="first", columns="second", values="r").to_numpy()
     flat = np.moveaxis(x[:, :3], 1, 0).reshape(3, -1)
-    assert found.to_numpy()[:3, :3] == pytest.approx(np.corrcoef(flat))
-    assert (found.to_numpy()[3] == 0).all()
+    assert found[:3, :3] == pytest.approx(np.corrcoef(flat))
+    assert np.isnan(found[3]).all()
+    assert np.isnan(found[:, 3]).all()
+
+
+def test_a_constant_channel_does_not_lower_the_mean_correlation(x):
+    dead, lone = x.copy(), x.copy()
+    dead[:, 3] = 0
+    lone[:, 1:] = 0
+    found = effects({"x": x[:, :3], "dead": dead, "lone": lone, "single": x[:, :1]})["correlation"]
+    assert found["dead"] == pytest.approx(found["x"])
+    assert np.isnan(found[["lone", "single"]]).all()
 
 
 def test_whitened_channels_have_no_correlation(x):
@@ -62,10 +77,7 @@ def test_whitened_channels_have_no_correlation(x):
     flat = flat - flat.mean(1, keepdims=True)
     white = np.linalg.inv(np.linalg.cholesky(np.cov(flat))) @ flat
     y = np.moveaxis(white.reshape(4, 6, 3, 3), 0, 1)
-    found = activations.effects(
-        activations.equalized(activations.slices({"w": y})), activations.correlations({"w": y})
-    )
-    assert found["correlation"][0] < 1e-12
+    assert effects({"w": y})["correlation"].item() < 1e-12
 
 
 def test_a_network_is_trained_and_methods_give_the_same_every_time():

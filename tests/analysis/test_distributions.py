@@ -94,3 +94,9 @@ def test_widening_and_disparity_are_doublings():
 def test_what_has_no_distribution_is_refused(make):
     with pytest.raises(DistributionError):
         make()
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_scales_are_told_from_spreads(bad):
+    with pytest.raises(DistributionError, match=f"a scale of {bad} has no ratio"):
+        distributions.disparity([1.0, bad, 2.0])

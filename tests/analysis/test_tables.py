@@ -84,10 +84,15 @@ def test_empty_tables_have_all_columns():
         assert len(made.columns) > 4
 
 
-def test_summary_of_a_single_run_has_no_interval():
-    row = summaries.summary(tables.runs([fake_record("none", 0)]), FINAL).iloc[0]
-    assert row["n"] == 1
-    assert np.isnan([row["low"], row["high"], row["new_low"]]).all()
+@pytest.mark.parametrize("runs", [1, 2, 3])
+def test_an_interval_takes_three_runs(runs):
+    records = [fake_record("none", seed) for seed in range(runs)]
+    row = summaries.summary(tables.runs(records), FINAL).iloc[0]
+    assert row["n"] == runs
+    finals = [100 * one.history["test_accuracy"][-1] for one in records]
+    assert row["mean"] == pytest.approx(np.mean(finals))
+    limits = row[["sd", "low", "high", "new_low", "new_high"]].astype(float)
+    assert limits.isna().tolist() == [runs < 3] * 5
 
 
 def test_differences_use_the_baseline_of_the_same_framework(table):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from normlib.analysis import ablation, searched, tables
-from normlib.analysis.contrasts import Cell
+from normlib.analysis.contrasts import Cell, difference
 from normlib.analysis.coverage import coverage
 from normlib.analysis.outcome import Outcome
 from normlib.book import ablating, ablation_runs, protocol, sourced
@@ -16,6 +16,7 @@ from normlib.book import ablation_words as words
 from normlib.book.gathering import gather
 from normlib.book.showing import Shown
 from normlib.claims import CLAIMS, verdicts
+from normlib.claims.forms import above
 from normlib.claims.source_e.forms import BATCHES, EPOCH_15, NETWORKS
 from normlib.claims.source_e.reported import REPORTED_E, predicted, slips
 from normlib.records import Store
@@ -101,7 +102,11 @@ def test_coverage_says_how_many_which_and_where():
     )
     assert len(found) == 8
     row = found.loc[("ResNet18", 50)]
-    assert row["BN"] == "2\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}4 (seed 0, 1)"
+    assert row["BN"] == "2\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}4 (seeds 0, 1)"
+    one = ablating.covered(coverage(resnet_ablation().experiments, FEW[:1])).set_index(
+        ["network", "batch"]
+    )
+    assert one.loc[("ResNet18", 50)].str.endswith("4 (seed 0)").sum() == 1
     assert row["computed on"] == "an invented processor, 1 thread"
     assert found.loc[("ResNet50", 20), "none"] == "0\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}4"
     assert pd.isna(found.loc[("ResNet50", 20), "computed on"])
@@ -165,8 +170,12 @@ def test_what_a_verdict_rests_on():
 
     assert set(rests("none").values()) == {"its runs are missing"}
     few = rests("few")
-    assert few["E1"] == "2 of the three seeds that it takes"
+    assert few["E1"] == "0 of 2 tests hold, 2 lack runs", "at batch 20 there is none"
     assert few["E3"] == "its runs are missing"
+    alike = {cell: level for cell, level in SOURCES.items() if cell.model == "resnet18"}
+    for seeds in (1, 2):
+        (e1,) = verdicts.judge([CLAIMS["E1"]], tables.runs(fake_table(alike, seeds)))
+        assert words.standing(e1) == f"{seeds} of the three seeds that it takes"
     full = rests("all")
     assert re.match(r"BN-minus − BN, ResNet18, batch 20 [+−]?\d", full["E1"])
     assert full["E13"] == "0 of 4 tests hold, 4 are reversed"
@@ -199,6 +208,13 @@ def test_verdicts_name_their_runs_and_only_those_that_decide():
         "ResNet101, batch 20, 50: BN (4), Affine (4), BN-minus (4), none (4)",
         "ResNet50, ResNet18, ResNet34, batch 20, 50: Affine (4)",
     ]
+
+
+def test_runs_under_any_norm_are_told():
+    cells = [Cell(model="resnet18", batch_size=50, norm=norm) for norm in ("layer", "none")]
+    claim = dataclasses.replace(CLAIMS["E1"], tests=(above(difference(*cells), EPOCH_15),))
+    (judged,) = verdicts.judge([claim], tables.runs(fake_table(dict.fromkeys(cells, 70.0))))
+    assert ablation_runs.runs(judged) == "ResNet18, batch 50: none (4), LN (4)"
 
 
 def test_runs_of_a_search_are_told_by_their_setting():

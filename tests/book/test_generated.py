@@ -76,6 +76,7 @@ def test_every_public_name_has_words(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__doc__
     listed = api.names(module)
+    assert listed, f"{name} has nothing to call, so that its section is empty"
     for public in getattr(module, "__all__", []):
         value = getattr(module, public)
         if inspect.isclass(value) or inspect.isroutine(value):

@@ -1,5 +1,7 @@
 """Tables and sentences: signs, dashes, rounding, missing runs."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -8,8 +10,9 @@ from normlib.analysis.outcome import Outcome
 from normlib.book import comparing, ledger, protocol
 from normlib.book.gathering import gather
 from normlib.book.showing import Shown, p_value, signed, text
-from normlib.claims import CLAIMS, verdicts
+from normlib.claims import CLAIMS, Claim, verdicts
 from normlib.records import Store
+from normlib.records.choices import ALL_NORMS
 from normlib.sweep.plans import PLANS, fashion_mnist
 from tests.fakes import fake_record, fake_sweep
 
@@ -102,6 +105,14 @@ def test_accuracies_beside_the_sources(table):
     assert found.loc["LN", "epoch 10: mean [95% interval] (%)"].startswith(f"{mean:.2f} [")
 
 
+@pytest.mark.parametrize(("runs", "said"), [(1, "(one run)"), (2, "(two runs)")])
+def test_a_mean_of_too_few_runs_says_of_how_many(runs, said):
+    few = tables.runs(fake_sweep({"layer": runs}))
+    mean = summaries.summary(few, FINAL)["mean"].item()
+    shown = comparing.beside(few)["epoch 10: mean [95% interval] (%)"].item()
+    assert shown == f"{mean:.2f} {said}"
+
+
 def test_detectable_differences_by_number_of_seeds(table):
     said = comparing.detectable([summaries.differences(table, FINAL)])
     assert "with 5 seeds" in said
@@ -153,3 +164,19 @@ def test_what_decides_is_said_where_it_differs():
     assert set(both["decided by"]) >= {"runs"}
     runs = ledger.questions(one for one in CLAIMS.values() if one.decision == "runs")
     assert list(runs) == ["claim", "the source says", "how it is read"]
+
+
+def test_readings_name_norms_as_every_table_does():
+    asked = ledger.questions(CLAIMS.values()).set_index("claim")["how it is read"]
+    assert "BN-minus minus BN is above \N{MINUS SIGN}1 point" in asked["E1"]
+    assert "LN minus each of the other five" in asked["A1"]
+    assert not any("`" in reading for reading in asked)
+    plain = Claim(id="X", source="X", claim="", reading="a: b", decision="computed", chapters=())
+    assert ledger.questions([plain])["how it is read"].item() == "a: b", "which names no norm"
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.id)
+def test_in_backticks_a_reading_has_norms_alone(claim):
+    assert "`" not in claim.claim
+    assert set(re.findall("`([^`]*)`", claim.reading)) <= set(ALL_NORMS)
+    assert not re.search(r"(?<![\w\]])-\d", claim.reading), "a number's minus is no hyphen"

@@ -42,6 +42,15 @@ def test_growth_has_the_law_beside_every_line(table):
     assert labels(left)[-1] == "law of plain SGD"
 
 
+def test_a_band_takes_three_runs(table):
+    for seeds, drawn in ((2, False), (3, True)):
+        few = table[table["seed"] < seeds]
+        left, _ = dynamics.growth(few, few, source="d").axes
+        corners = left.collections[0].get_paths()[0].vertices if drawn else None
+        assert bool(left.collections[0].get_paths()) == drawn
+        assert corners is None or np.ptp(corners[:, 1]) > 0
+
+
 def test_equilibrium_draws_predictions_and_names_a_rule_once(table):
     decayed = table[table["run"] != "sgd"]
     left, right = dynamics.equilibrium(decayed, {"decay": 5.0}, {"decay": 0.1}, source="d").axes

@@ -65,10 +65,13 @@ def test_curves_end_where_asked_and_leave_out_what_is_not_recorded(table):
     assert "RMSNorm" not in words(figure)
 
 
-def test_one_run_has_a_line_and_no_band():
-    curve = means(tables.runs(fake_sweep({"none": 1})), "none", "test_accuracy")
-    assert len(curve) == 10
-    assert curve[["low", "high"]].isna().all().all()
+@pytest.mark.parametrize("runs", [1, 2, 3])
+def test_a_band_takes_three_runs(runs):
+    table = tables.runs(fake_sweep({"none": runs}))
+    curve = means(table, "none", "test_accuracy")
+    assert curve["n"].tolist() == [runs] * 10
+    assert curve["mean"].tolist() == pytest.approx(table.groupby("epoch")["test_accuracy"].mean())
+    assert curve[["low", "high"]].isna().all().tolist() == [runs < 3] * 2
 
 
 def test_marks_are_the_sources_numbers(table, single):

@@ -95,7 +95,7 @@ def test_findings_answer_the_claims_of_this_chapter(differences: pd.DataFrame) -
         assert finding.why
     answers = {f.claim: f.answer for f in found}
     assert answers["A5"] == answers["A6"] == answers["B8"] == "contradicted"
-    assert answers["A4"] == "not decided by these runs"
+    assert answers["A4"] == "not decided"
 
 
 def test_findings_follow_the_numbers(differences: pd.DataFrame) -> None:
@@ -106,4 +106,4 @@ def test_findings_follow_the_numbers(differences: pd.DataFrame) -> None:
     noisy = differences.assign(output=differences["output"].where(differences["changes"] > 0, 0.2))
     assert findings(noisy, blind)[1].answer == "supported"  # rounding alone reaches 0.107
     seen = blind.assign(error=blind["error"].where(blind["backward"] == "right", 1.0))
-    assert findings(differences, seen)[2].answer == "not decided by these runs"
+    assert findings(differences, seen)[2].answer == "not decided"

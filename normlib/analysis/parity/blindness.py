@@ -1,7 +1,8 @@
 """Which wrong backward passes does a comparison of gradients see, under which loss?
 
 If the loss is a sum or a mean of the outputs, the upstream gradient is constant, and layer
-normalization's input gradient is zero whatever the code: a constant shift of x changes nothing.
+normalization's true input gradient is zero for every input, since its outputs sum to zero. Many a
+wrong backward pass returns zero, too, or next to it.
 """
 
 from collections.abc import Callable

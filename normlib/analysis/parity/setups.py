@@ -24,7 +24,7 @@ LOSSES: Final[dict[str, str]] = {
     "weighted": "<gy, y> with gy standard normal",
 }
 """Losses whose input gradients are compared. The mean and the sum of xhat are constant for an
-affine map with gamma = 1, so those two, and nearly the squares, give zero whatever the code."""
+affine map with gamma = 1: under those two the true gradient is zero, under the squares nearly."""
 
 
 @dataclass(frozen=True, eq=False)

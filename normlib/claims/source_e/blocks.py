@@ -1,22 +1,21 @@
 """E1 to E5: which method is best in which network, by the kind of its blocks."""
 
-from normlib.analysis.contrasts import Cell, Contrast, averaged, combined, rescaling, single
+from normlib.analysis.contrasts import MINUS, Cell, Contrast, averaged, combined, rescaling, single
 from normlib.claims.claim import Claim, Test
+from normlib.claims.forms import above, under, within
 from normlib.claims.source_e.forms import (
     BASIC,
     BATCHES,
     BOTTLENECK,
     COLLAPSE,
     EPOCH_5,
+    EPOCH_15,
     LAST_FIVE,
     NETWORKS,
     PLAN,
     SLIGHT,
     SOURCE,
-    above,
-    under,
     versus,
-    within,
 )
 
 HERE = ("08_resnet_ablation",)
@@ -56,8 +55,8 @@ def _at_least_as_well(name: str, model: str) -> Claim:
         claim=f"In {network}, of basic blocks, BN-minus does at least as well as BN.",
         reading=(
             f"Mean test accuracy after epoch 15 in {network}, paired by seed, at batch 20 and at "
-            f"batch 50: `batch-minus` minus `batch` is above -{SLIGHT:g} point, the source's own "
-            "measure of a slight difference. A significantly larger loss at one batch size "
+            f"batch 50: `batch-minus` minus `batch` is above {MINUS}{SLIGHT:g} point, the source's "
+            "own measure of a slight difference. A significantly larger loss at one batch size "
             "contradicts the claim. Beside it: whether it is better, or the same to within a point."
         ),
         decision="runs",
@@ -65,14 +64,30 @@ def _at_least_as_well(name: str, model: str) -> Claim:
         plan=PLAN,
         family=name,
         tests=(
-            *(above(versus(model, b, "batch-minus", "batch"), -SLIGHT) for b in BATCHES),
-            above(over_batches(model, "batch-minus", "batch"), role="secondary"),
-            within(over_batches(model, "batch-minus", "batch"), SLIGHT, role="secondary"),
             *(
-                above(versus(model, b, "batch-minus", "batch"), -SLIGHT, LAST_FIVE, "secondary")
+                above(versus(model, b, "batch-minus", "batch"), EPOCH_15, low=-SLIGHT)
                 for b in BATCHES
             ),
-            *(above(versus(model, b, "batch-minus", "affine"), role="secondary") for b in BATCHES),
+            above(over_batches(model, "batch-minus", "batch"), EPOCH_15, role="secondary"),
+            within(
+                over_batches(model, "batch-minus", "batch"),
+                EPOCH_15,
+                margin=SLIGHT,
+                role="secondary",
+            ),
+            *(
+                above(
+                    versus(model, b, "batch-minus", "batch"),
+                    LAST_FIVE,
+                    low=-SLIGHT,
+                    role="secondary",
+                )
+                for b in BATCHES
+            ),
+            *(
+                above(versus(model, b, "batch-minus", "affine"), EPOCH_15, role="secondary")
+                for b in BATCHES
+            ),
         ),
     )
 
@@ -81,15 +96,18 @@ def _gains() -> tuple[Test, ...]:
     """Return E5's other readings: gains over none in every cell, and by kind of block."""
     cells = [(model, b) for model in NETWORKS for b in BATCHES]
     return (
-        *(above(versus(model, b, "affine", "none"), role="secondary") for model, b in cells),
-        above(by_blocks("`affine` over `none`", "affine", "none"), role="secondary"),
-        above(by_blocks("`none`", "none"), role="secondary"),
         *(
-            above(versus("resnet101", b, "affine", other), role="secondary")
+            above(versus(model, b, "affine", "none"), EPOCH_15, role="secondary")
+            for model, b in cells
+        ),
+        above(by_blocks("`affine` over `none`", "affine", "none"), EPOCH_15, role="secondary"),
+        above(by_blocks("`none`", "none"), EPOCH_15, role="secondary"),
+        *(
+            above(versus("resnet101", b, "affine", other), EPOCH_15, role="secondary")
             for b in BATCHES
             for other in OTHERS[:2]
         ),
-        *(above(rescaling(model, b), role="secondary") for model, b in cells),
+        *(above(rescaling(model, b), EPOCH_15, role="secondary") for model, b in cells),
     )
 
 
@@ -111,17 +129,17 @@ CLAIMS_BLOCKS = (
         plan=PLAN,
         family="E3",
         tests=(
-            *(under(versus("resnet50", b, "batch-minus", "none")) for b in BATCHES),
+            *(under(versus("resnet50", b, "batch-minus", "none"), EPOCH_15) for b in BATCHES),
             *(
-                under(versus("resnet50", b, "batch-minus", "none"), 0.0, LAST_FIVE, "secondary")
+                under(versus("resnet50", b, "batch-minus", "none"), LAST_FIVE, role="secondary")
                 for b in BATCHES
             ),
             *(
-                under(versus("resnet50", b, "batch-minus", "affine"), 0.0, role="secondary")
+                under(versus("resnet50", b, "batch-minus", "affine"), EPOCH_15, role="secondary")
                 for b in BATCHES
             ),
-            under(versus("resnet50", 50, "batch-minus", "none"), 0.0, EPOCH_5, "secondary"),
-            under(versus("resnet50", 50, "batch-minus", "affine"), 0.0, EPOCH_5, "secondary"),
+            under(versus("resnet50", 50, "batch-minus", "none"), EPOCH_5, role="secondary"),
+            under(versus("resnet50", 50, "batch-minus", "affine"), EPOCH_5, role="secondary"),
         ),
     ),
     Claim(
@@ -139,13 +157,21 @@ CLAIMS_BLOCKS = (
         plan=PLAN,
         family="E4",
         tests=(
-            *(above(versus("resnet101", b, "none", "batch-minus"), COLLAPSE) for b in BATCHES),
             *(
-                above(versus("resnet101", b, "none", "batch-minus"), 0.0, role="secondary")
+                above(versus("resnet101", b, "none", "batch-minus"), EPOCH_15, low=COLLAPSE)
                 for b in BATCHES
             ),
             *(
-                above(versus("resnet101", b, "batch", "batch-minus"), COLLAPSE, role="secondary")
+                above(versus("resnet101", b, "none", "batch-minus"), EPOCH_15, role="secondary")
+                for b in BATCHES
+            ),
+            *(
+                above(
+                    versus("resnet101", b, "batch", "batch-minus"),
+                    EPOCH_15,
+                    low=COLLAPSE,
+                    role="secondary",
+                )
                 for b in BATCHES
             ),
         ),
@@ -169,8 +195,8 @@ CLAIMS_BLOCKS = (
         plan=PLAN,
         family="E5",
         tests=(
-            *(above(over_batches("resnet101", "affine", other)) for other in OTHERS),
-            above(by_blocks("`affine`", "affine")),
+            *(above(over_batches("resnet101", "affine", other), EPOCH_15) for other in OTHERS),
+            above(by_blocks("`affine`", "affine"), EPOCH_15),
             *_gains(),
         ),
     ),

@@ -20,7 +20,8 @@ These are columns of the chapter's table, in the row of epoch 1, beside those of
 from normlib.analysis.contrasts import STARTS, Cell, Contrast, combined, difference, single
 from normlib.analysis.outcome import Outcome, Quantity
 from normlib.claims.claim import Claim
-from normlib.claims.source_e.forms import EPOCH_5, SOURCE, above, under, versus
+from normlib.claims.forms import above, under
+from normlib.claims.source_e.forms import EPOCH_5, EPOCH_15, SOURCE, versus
 
 HERE = ("09_weights_and_gradients",)
 PLAN = "resnet-histograms"
@@ -94,10 +95,10 @@ CLAIMS_DISTRIBUTIONS = (
         plan=PLAN,
         family="E7",
         tests=(
-            *(under(of("affine"), ALIKE, outcome) for outcome in APART),
-            under(of("affine"), ALIKE, SHAPES, "secondary"),
+            *(under(of("affine"), outcome, high=ALIKE) for outcome in APART),
+            under(of("affine"), SHAPES, high=ALIKE, role="secondary"),
             *(
-                under(of(norm), ALIKE, outcome, "secondary")
+                under(of(norm), outcome, high=ALIKE, role="secondary")
                 for norm in ("batch-minus", "none")
                 for outcome in APART
             ),
@@ -121,13 +122,13 @@ CLAIMS_DISTRIBUTIONS = (
         plan=PLAN,
         family="E8",
         tests=(
-            under(of("batch"), 0.0, INPUT),
-            above(of("affine"), 0.0, INPUT),
-            above(versus("resnet18", 50, "affine", "batch"), 0.0, INPUT, "secondary"),
-            under(of("batch-minus"), 0.0, INPUT, "secondary"),
-            above(of("none"), 0.0, INPUT, "secondary"),
-            under(of("batch"), 0.0, FINAL, "secondary"),
-            above(of("affine"), 0.0, FINAL, "secondary"),
+            under(of("batch"), INPUT),
+            above(of("affine"), INPUT),
+            above(versus("resnet18", 50, "affine", "batch"), INPUT, role="secondary"),
+            under(of("batch-minus"), INPUT, role="secondary"),
+            above(of("none"), INPUT, role="secondary"),
+            under(of("batch"), FINAL, role="secondary"),
+            above(of("affine"), FINAL, role="secondary"),
         ),
     ),
     Claim(
@@ -152,19 +153,19 @@ CLAIMS_DISTRIBUTIONS = (
         plan=PLAN,
         family="E11",
         tests=(
-            *(under(versus_none("batch"), 0.0, outcome) for outcome in START),
-            above(half_regained("resnet18")),
-            above(versus_none("batch"), role="secondary"),
-            above(versus_none("none", "fixup"), role="secondary"),
-            above(half_regained("resnet18"), 0.0, EPOCH_5, "secondary"),
-            above(half_regained("resnet50"), role="secondary"),
-            above(half_regained("resnet50"), 0.0, EPOCH_5, "secondary"),
-            *(under(versus_none("none", "fixup"), 0.0, one, "secondary") for one in START),
-            above(half_regained("resnet18", "affine", "data"), role="secondary"),
-            above(half_regained("resnet18", "affine", "data"), 0.0, EPOCH_5, "secondary"),
-            *(under(versus_none("affine", "data"), 0.0, one, "secondary") for one in START),
+            *(under(versus_none("batch"), outcome) for outcome in START),
+            above(half_regained("resnet18"), EPOCH_15),
+            above(versus_none("batch"), EPOCH_15, role="secondary"),
+            above(versus_none("none", "fixup"), EPOCH_15, role="secondary"),
+            above(half_regained("resnet18"), EPOCH_5, role="secondary"),
+            above(half_regained("resnet50"), EPOCH_15, role="secondary"),
+            above(half_regained("resnet50"), EPOCH_5, role="secondary"),
+            *(under(versus_none("none", "fixup"), one, role="secondary") for one in START),
+            above(half_regained("resnet18", "affine", "data"), EPOCH_15, role="secondary"),
+            above(half_regained("resnet18", "affine", "data"), EPOCH_5, role="secondary"),
+            *(under(versus_none("affine", "data"), one, role="secondary") for one in START),
             *(
-                under(versus_none(norm), 0.0, outcome, "secondary")
+                under(versus_none(norm), outcome, role="secondary")
                 for norm in ("batch", "affine")
                 for outcome in EARLY
             ),
@@ -190,9 +191,9 @@ CLAIMS_DISTRIBUTIONS = (
         plan=PLAN,
         family="E17",
         tests=(
-            *(under(of(norm), MODEST, MOVED) for norm in ("batch", "affine")),
+            *(under(of(norm), MOVED, high=MODEST) for norm in ("batch", "affine")),
             *(
-                under(of(norm), MODEST, outcome, "secondary")
+                under(of(norm), outcome, high=MODEST, role="secondary")
                 for norm in ("batch", "affine")
                 for outcome in MOVED_WITHIN
             ),

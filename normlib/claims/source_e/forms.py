@@ -1,4 +1,4 @@
-"""Source E's outcomes and yardsticks, and short ways to write its tests down.
+"""Source E's outcomes and yardsticks, and a short way to write its differences down.
 
 Four runs of each condition, as the source has for ResNet18, find a difference of 2.1 standard
 deviations of the paired differences in 80% of cases, three runs one of 3.3, before correction for
@@ -8,7 +8,6 @@ from none, but hardly show that two conditions agree to a point.
 
 from normlib.analysis.contrasts import Cell, Contrast, difference
 from normlib.analysis.outcome import Outcome
-from normlib.claims.claim import Role, Test
 
 SOURCE = "E"
 PLAN = "resnet-ablation"
@@ -42,35 +41,4 @@ def versus(model: str, batch_size: int, first: str, second: str) -> Contrast:
     return difference(
         Cell(model=model, batch_size=batch_size, norm=first),
         Cell(model=model, batch_size=batch_size, norm=second),
-    )
-
-
-def above(
-    contrast: Contrast, low: float = 0.0, outcome: Outcome = EPOCH_15, role: Role = "primary"
-) -> Test:
-    """Claim that the mean of ``contrast`` is above ``low``."""
-    return Test(
-        kind="superiority", first=contrast, second=None, outcome=outcome, low=low, role=role
-    )
-
-
-def under(
-    contrast: Contrast, high: float = 0.0, outcome: Outcome = EPOCH_15, role: Role = "primary"
-) -> Test:
-    """Claim that the mean of ``contrast`` is below ``high``."""
-    return Test(kind="bound", first=contrast, second=None, outcome=outcome, high=high, role=role)
-
-
-def within(
-    contrast: Contrast, margin: float, outcome: Outcome = EPOCH_15, role: Role = "primary"
-) -> Test:
-    """Claim that the mean of ``contrast`` is less than ``margin`` from 0: two one-sided tests."""
-    return Test(
-        kind="equivalence",
-        first=contrast,
-        second=None,
-        outcome=outcome,
-        low=-margin,
-        high=margin,
-        role=role,
     )

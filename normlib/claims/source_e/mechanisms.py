@@ -5,16 +5,17 @@ Of an argument from accuracies only the premise can be tested here; the readings
 
 from normlib.analysis.contrasts import interaction, normalizing, rescaling
 from normlib.claims.claim import Claim
+from normlib.claims.forms import above
 from normlib.claims.source_e.blocks import HERE, by_blocks, over_batches
 from normlib.claims.source_e.forms import (
     BATCHES,
     BOTTLENECK,
     CLEAR,
     EPOCH_5,
+    EPOCH_15,
     NETWORKS,
     PLAN,
     SOURCE,
-    above,
     versus,
 )
 
@@ -40,16 +41,21 @@ CLAIMS_MECHANISMS = (
         family="E10",
         tests=(
             *(
-                above(versus(model, b, "batch", "batch-minus"), CLEAR)
+                above(versus(model, b, "batch", "batch-minus"), EPOCH_15, low=CLEAR)
                 for model in BOTTLENECK
                 for b in BATCHES
             ),
-            above(by_blocks("`batch` over `batch-minus`", "batch", "batch-minus")),
-            *(above(rescaling(model, b), role="secondary") for model, b in CELLS),
-            *(above(interaction(model, b), role="secondary") for model, b in CELLS),
-            above(versus("resnet50", 50, "batch", "batch-minus"), CLEAR, EPOCH_5, "secondary"),
-            above(rescaling("resnet50", 50), 0.0, EPOCH_5, "secondary"),
-            above(interaction("resnet50", 50), 0.0, EPOCH_5, "secondary"),
+            above(by_blocks("`batch` over `batch-minus`", "batch", "batch-minus"), EPOCH_15),
+            *(above(rescaling(model, b), EPOCH_15, role="secondary") for model, b in CELLS),
+            *(above(interaction(model, b), EPOCH_15, role="secondary") for model, b in CELLS),
+            above(
+                versus("resnet50", 50, "batch", "batch-minus"),
+                EPOCH_5,
+                low=CLEAR,
+                role="secondary",
+            ),
+            above(rescaling("resnet50", 50), EPOCH_5, role="secondary"),
+            above(interaction("resnet50", 50), EPOCH_5, role="secondary"),
         ),
     ),
     Claim(
@@ -72,11 +78,11 @@ CLAIMS_MECHANISMS = (
         family="E15",
         tests=(
             *(
-                above(over_batches("resnet101", other, "batch-minus"))
+                above(over_batches("resnet101", other, "batch-minus"), EPOCH_15)
                 for other in ("batch", "affine", "none")
             ),
-            above(over_batches("resnet101", "affine", "batch")),
-            *(above(normalizing("resnet101", b), role="secondary") for b in BATCHES),
+            above(over_batches("resnet101", "affine", "batch"), EPOCH_15),
+            *(above(normalizing("resnet101", b), EPOCH_15, role="secondary") for b in BATCHES),
         ),
     ),
     Claim(
@@ -99,19 +105,19 @@ CLAIMS_MECHANISMS = (
         plan=PLAN,
         family="E16",
         tests=(
-            *(above(over_batches(model, "none", "batch-minus")) for model in BOTTLENECK),
+            *(above(over_batches(model, "none", "batch-minus"), EPOCH_15) for model in BOTTLENECK),
             *(
-                above(over_batches(model, "batch", "affine"), role="secondary")
+                above(over_batches(model, "batch", "affine"), EPOCH_15, role="secondary")
                 for model in BOTTLENECK
             ),
             *(
-                above(normalizing(model, b), role="secondary")
+                above(normalizing(model, b), EPOCH_15, role="secondary")
                 for model in BOTTLENECK
                 for b in BATCHES
             ),
-            above(versus("resnet50", 50, "none", "batch-minus"), 0.0, EPOCH_5, "secondary"),
-            above(versus("resnet50", 50, "batch", "affine"), 0.0, EPOCH_5, "secondary"),
-            above(normalizing("resnet50", 50), 0.0, EPOCH_5, "secondary"),
+            above(versus("resnet50", 50, "none", "batch-minus"), EPOCH_5, role="secondary"),
+            above(versus("resnet50", 50, "batch", "affine"), EPOCH_5, role="secondary"),
+            above(normalizing("resnet50", 50), EPOCH_5, role="secondary"),
         ),
     ),
 )

@@ -1,9 +1,10 @@
 """E12, E14 and E18 to E23: claims that no plan has runs for yet, most of them from its survey."""
 
-from normlib.claims.claim import Claim
+from normlib.claims.forms import untested
 from normlib.claims.source_e.forms import SOURCE
 
-UNTESTED = (
+CLAIMS_UNTESTED = untested(
+    SOURCE,
     (
         "E12",
         "BN after the activation is as good as before it, or better.",
@@ -44,16 +45,4 @@ UNTESTED = (
         "AdaBN and AutoDIAL help when the domain shifts.",
         "Needs a source and a target domain.",
     ),
-)
-
-CLAIMS_UNTESTED = tuple(
-    Claim(
-        id=name,
-        source=SOURCE,
-        claim=claim,
-        reading=reading,
-        decision="not tested yet",
-        chapters=(),
-    )
-    for name, claim, reading in UNTESTED
 )

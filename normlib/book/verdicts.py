@@ -34,9 +34,10 @@ OPEN: Final = "not decided"
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What one chapter says of one claim."""
+    """What one chapter says of one claim; ``number`` is the chapter's in the book."""
 
     chapter: str
+    number: int
     answer: str
     rests: str
 
@@ -52,7 +53,7 @@ def page(executions: Iterable[Execution], claims: Sequence[Claim] = tuple(CLAIMS
         BookError: an executed chapter has no verdict on a claim that it is to decide.
     """
     said: dict[str, list[Said]] = {}
-    for execution in executions:
+    for number, execution in enumerate(executions, start=1):
         chapter, found = execution.chapter.stem, answers(notebook.read(execution.output))
         silent = [one.id for one in claims if chapter in one.chapters and one.id not in found]
         if silent:
@@ -61,7 +62,8 @@ def page(executions: Iterable[Execution], claims: Sequence[Claim] = tuple(CLAIMS
                 f"{chapter[:2]}-{silent[0]}"
             )
         for claim, (answer, rests) in found.items():
-            said.setdefault(claim, []).append(Said(chapter=chapter, answer=answer, rests=rests))
+            one = Said(chapter=chapter, number=number, answer=answer, rests=rests)
+            said.setdefault(claim, []).append(one)
     parts = [
         "# All claims and their verdicts",
         f"{_tally([overall(said.get(one.id, [])) for one in claims])} A claim is *supported* if "
@@ -116,7 +118,13 @@ def _rows(claim: Claim, said: dict[str, list[Said]]) -> list[list[str]]:
         )
         return [[claim.id, claim.claim, UNTESTED, why, "\N{EN DASH}"]]
     return [
-        [claim.id, claim.claim, one.answer, one.rests, f"{{doc}}`chapters/{one.chapter}`"]
+        [
+            claim.id,
+            claim.claim,
+            f"**{one.answer}**" if one.answer in (SUPPORTED, CONTRADICTED) else one.answer,
+            one.rests,
+            f"{{doc}}`{one.number} <chapters/{one.chapter}>`",
+        ]
         for one in here
     ]
 

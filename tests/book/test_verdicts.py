@@ -54,7 +54,7 @@ def test_a_claim_stands_with_its_verdict_what_it_rests_on_and_its_chapter(tmp_pa
                                          "05-B1-other": "no", "05-n": 3})  # fmt: skip
     page = verdicts.page([one], [claim("B1", "05_runs")])
     assert rows(page)[1:] == [
-        r"| B1 | what B1 says | supported | +1 [0, 2] \| 4 | {doc}`chapters/05_runs` |"
+        r"| B1 | what B1 says | **supported** | +1 [0, 2] \| 4 | {doc}`1 <chapters/05_runs>` |"
     ]
     assert "Of 1 claims of the five sources, as things stand: 1 supported, 0 contradicted" in page
     assert "{cite:t}`nagaraja_lab`" in page
@@ -66,9 +66,10 @@ def test_a_claim_in_two_chapters_has_a_row_for_each(tmp_path: Path) -> None:
     last = executed(tmp_path, "05_runs", {"05-B8": "not decided by these runs"})
     page = verdicts.page([first, last], [claim("B8", "04_layers", "05_runs")])
     assert [row.split(" | ")[2] for row in rows(page)[1:]] == [
-        "contradicted",
+        "**contradicted**",
         "not decided by these runs",
     ]
+    assert [row.split(" | ")[4][:7] for row in rows(page)[1:]] == ["{doc}`1", "{doc}`2"]
     assert "0 supported, 1 contradicted, 0 not decided, 0 not tested yet" in page
 
 
@@ -98,7 +99,7 @@ def test_a_chapter_that_forgets_a_verdict_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_all_parts_of_a_claim_must_hold(answers: tuple[str, ...], expected: str) -> None:
-    said = [verdicts.Said(chapter="05", answer=answer, rests="") for answer in answers]
+    said = [verdicts.Said(chapter="05", number=1, answer=answer, rests="") for answer in answers]
     assert verdicts.overall(said) == expected
 
 

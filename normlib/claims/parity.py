@@ -42,9 +42,9 @@ def _a4(differences: pd.DataFrame) -> Finding:
         claim="A4",
         answer=OPEN if possible else CONTRADICTED,
         why=(
-            f"Possible: running against batch statistics give differences on both sides of "
-            f"{REPORTED['batch'][0]:.2f} ({also}). Without the source's inputs the cause cannot be "
-            "identified."
+            "Possible: running averages against batch statistics give differences on both sides "
+            f"of {REPORTED['batch'][0]:.2f} ({also}). Without the source's inputs the cause cannot "
+            "be identified."
             if possible
             else f"No declared input gives {REPORTED['batch'][0]:.2f} by running averages."
         ),

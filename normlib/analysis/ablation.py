@@ -21,9 +21,10 @@ from normlib.analysis.contrasts import (
     single,
 )
 from normlib.analysis.outcome import FEWEST, Outcome
+from normlib.records.choices import ABLATED
 
-#: In the source's order: both of normalizing and re-scaling, the one or the other, neither.
-METHODS = ("batch", "affine", "batch-minus", "none")
+#: In the source's order.
+METHODS = ABLATED
 #: What crossing the two is asked for.
 FACTORS = {"normalizing": normalizing, "re-scaling": rescaling, "interaction": interaction}
 MEASURED = ("n", "mean", "sd", "low", "high")

@@ -18,7 +18,7 @@ from normlib.book.ledger import said as labelled
 from normlib.book.markdown import table
 from normlib.book.notebook import Notebook
 from normlib.claims import CLAIMS, Claim
-from normlib.claims.verdicts import CONTRADICTED, SUPPORTED, UNTESTED
+from normlib.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED, UNTESTED
 
 #: Each source as the bibliography has it.
 SOURCES: Final = {
@@ -29,7 +29,6 @@ SOURCES: Final = {
     "E": "peerthum2023empirical",
 }
 GLUED: Final = re.compile(r"\d\d-(?P<claim>[A-E]\d+)(?P<rests>-rests)?")
-OPEN: Final = "not decided"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,15 +35,7 @@ def same(
     first: str, second: str, margin: float, outcome: Outcome = EPOCH_10, role: Role = "primary"
 ) -> Test:
     """Claim that the two differ by less than ``margin`` points: two one-sided tests."""
-    return Test(
-        kind="equivalence",
-        first=first,
-        second=second,
-        outcome=outcome,
-        low=-margin,
-        high=margin,
-        role=role,
-    )
+    return _equivalent(first, second, margin, outcome, role)
 
 
 def between(
@@ -78,15 +70,7 @@ def under(
 
 def within(contrast: Contrast, outcome: Outcome, *, margin: float, role: Role = "primary") -> Test:
     """Claim that the mean of ``contrast`` is less than ``margin`` from 0: two one-sided tests."""
-    return Test(
-        kind="equivalence",
-        first=contrast,
-        second=None,
-        outcome=outcome,
-        low=-margin,
-        high=margin,
-        role=role,
-    )
+    return _equivalent(contrast, None, margin, outcome, role)
 
 
 def untested(source: str, *claims: tuple[str, str, str]) -> tuple[Claim, ...]:
@@ -101,4 +85,18 @@ def untested(source: str, *claims: tuple[str, str, str]) -> tuple[Claim, ...]:
             chapters=(),
         )
         for name, claim, needs in claims
+    )
+
+
+def _equivalent(
+    first: str | Contrast, second: str | None, margin: float, outcome: Outcome, role: Role
+) -> Test:
+    return Test(
+        kind="equivalence",
+        first=first,
+        second=second,
+        outcome=outcome,
+        low=-margin,
+        high=margin,
+        role=role,
     )

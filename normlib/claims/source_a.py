@@ -19,6 +19,7 @@ from normlib.claims.forms import (
     below,
     better,
     same,
+    untested,
 )
 
 SOURCE = "A"
@@ -133,16 +134,14 @@ CLAIMS_A = (
         decision="parity table",
         chapters=("04_parity",),
     ),
-    Claim(
-        id="A7",
-        source=SOURCE,
-        claim=(
+    *untested(
+        SOURCE,
+        (
+            "A7",
             "LN is more robust than BN because it does not depend on the batch; small batches "
-            "make BN's statistics unreliable."
+            "make BN's statistics unreliable.",
+            "Needs runs at several batch sizes; all runs of this plan have batches of 100.",
         ),
-        reading="Needs runs at several batch sizes; all runs of this plan have batches of 100.",
-        decision="not tested yet",
-        chapters=(),
     ),
     Claim(
         id="A8",

@@ -25,6 +25,8 @@ COLOR_DATASETS = ("cifar10", "synthetic-color")
 """Data sets whose images have three channels."""
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 """torchvision's, with its own names."""
+ABLATED = ("batch", "affine", "batch-minus", "none")
+"""Source E's methods: both of normalizing and re-scaling, the one or the other alone, neither."""
 MODELS = ("cnn", "mlp", "vgg", *RESNETS)
 INITIALIZATIONS = {
     "cnn": ("glorot",),

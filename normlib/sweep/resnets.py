@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from normlib.records import Experiment
-from normlib.records.choices import RESNETS
+from normlib.records.choices import ABLATED, RESNETS
 from normlib.sweep.plan import Plan
 
-METHODS = ("batch", "affine", "batch-minus", "none")
-"""Both of normalizing and re-scaling, the one or the other alone, and neither."""
+METHODS = ABLATED
+"""In the source's order."""
 OTHER_STARTS = (("none", "fixup"), ("affine", "data"))
 """Two better starts without normalizing: the one source E names, and the very one of BN."""
 STARTS = (*((norm, "torchvision") for norm in METHODS), *OTHER_STARTS)
